@@ -1,0 +1,449 @@
+"""A world in which every step of every request can be chosen.
+
+The middleware that runs here is the real one. Each request is a greenlet that stops before every operation on the
+store and around every call of the authorization server; whoever drives the world says which one goes on. Time is a
+number. A host can crash, stop and go on, the store can be down, answers and responses can be lost or late.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+from werkzeug.http import parse_cookie
+
+from wsgi_token_refresh.dialects import DIALECTS, read_token_response
+from wsgi_token_refresh.errors import StoreError
+from wsgi_token_refresh.middleware import TokenRefreshMiddleware
+from wsgi_token_refresh.records import Look, Records
+from wsgi_token_refresh.routes import Routes
+from wsgi_token_refresh.sessions.token_cookies import TokenCookies
+from wsgi_token_refresh.store import Entry, Store
+from wsgi_token_refresh.token_session import get_session
+from wsgi_token_refresh.tokens import Outcome, Refreshed, Rejected, Tokens, Unreachable, received
+
+START = 1_800_000_000.0
+LIFETIME = 900.0
+TIMEOUT = 5.0
+IDENTITY = ("https://auth.example/token", "web")
+
+
+@dataclass
+class ServerFamily:
+    """What the authorization server knows of one sign-in."""
+
+    name: str
+    newest: str = ""
+    spent: set[str] = field(default_factory=set)
+    revoked: str = ""
+
+
+class AuthorizationServer:
+    """``strict`` revokes the family on reuse, ``lenient`` only refuses the token, ``static`` does not rotate."""
+
+    def __init__(self, world: World, kind: str) -> None:
+        self.world = world
+        self.kind = kind
+        self.families: dict[str, ServerFamily] = {}
+        self.of_token: dict[str, ServerFamily] = {}
+        self._serial = count()
+
+    def login(self) -> Tokens:
+        family = ServerFamily(f"F{len(self.families)}")
+        self.families[family.name] = family
+        return self._issue(family)
+
+    def refresh(self, refresh_token: str) -> Outcome:
+        family = self.of_token.get(refresh_token)
+        if family is None or family.revoked:
+            return Rejected("invalid_grant")
+        if refresh_token in family.spent:
+            if self.kind == "strict":
+                family.revoked = "reuse"
+            return Rejected("invalid_grant")
+        return Refreshed(self._issue(family))
+
+    def revoke(self, refresh_token: str) -> None:
+        family = self.of_token.get(refresh_token)
+        if family is not None:
+            family.revoked = family.revoked or "asked to"
+
+    def _issue(self, family: ServerFamily) -> Tokens:
+        now, serial = self.world.now, next(self._serial)
+        claims = {"sub": "ada", "sid": family.name, "iat": now, "exp": now + LIFETIME, "n": serial}
+        token = "e30." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".c2ln"
+        if not (self.kind == "static" and family.newest):
+            family.spent |= {family.newest} - {""}
+            family.newest = f"{family.name}-refresh-{serial}"
+            self.of_token[family.newest] = family
+        return received(token, family.newest, now=now)
+
+
+class Endpoint:
+    """A token endpoint whose every step can be chosen, and whose next answer can be ordered to fail."""
+
+    timeout = TIMEOUT
+    old_access_token_survives = True
+    identity = IDENTITY
+
+    def __init__(self, world: World, *, single_use: bool) -> None:
+        self.world = world
+        self.single_use = single_use
+
+    @contextmanager
+    def slot(self, timeout: float) -> Iterator[bool]:
+        yield True
+
+    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+        world = self.world
+        until = world.now + timeout
+        world.point("before it sends")
+        if not may_send():
+            return Unreachable(False, "woken late")
+        fault = world.take_fault()
+        if fault == "refused":
+            return Unreachable(False, "connection refused")
+        world.sending(refresh_token)
+        world.point("sent")
+        if fault == "never processed":
+            world.block(lambda: False, until)
+            return Unreachable(True, "timed out")
+        outcome = world.server.refresh(refresh_token)
+        if fault == "answer lost":
+            world.forgive("an answer was lost")
+            world.block(lambda: False, until)
+            return Unreachable(True, "timed out")
+        if fault == "slow":
+            world.block(lambda: False, until - 0.5)
+        world.point("answered")
+        return outcome
+
+    def revoke(self, refresh_token: str) -> str | None:
+        self.world.point("before it revokes")
+        self.world.server.revoke(refresh_token)
+        return None
+
+    def read(self, mapping: dict[str, Any]) -> Tokens:
+        return read_token_response(mapping, DIALECTS["oauth2"], self.world.now)
+
+
+class SteppedStore:
+    """A real store; every operation is a point, and the store can be down."""
+
+    def __init__(self, world: World, inner: Store) -> None:
+        self.world = world
+        self.inner = inner
+
+    def read(self, key: str) -> Entry:
+        self._point(f"read {key[:4]}")
+        return self.inner.read(key)
+
+    def swap(self, key: str, old: bytes | None, new: bytes, lives: float) -> bool:
+        self._point(f"swap {key[:4]}")
+        return self.inner.swap(key, old, new, lives)
+
+    def touch(self, key: str, lives: float) -> None:
+        self._point(f"touch {key[:4]}")
+        self.inner.touch(key, lives)
+
+    def wait(self, key: str, seen: bytes, seconds: float) -> None:
+        world, until = self.world, self.world.now + seconds
+        world.block(lambda: self.inner.read(key).value != seen or world.store_down, until)
+        self._point("woken")
+
+    def _point(self, what: str) -> None:
+        self.world.point(what)
+        if self.world.store_down:
+            raise StoreError("down")
+
+
+@dataclass
+class Response:
+    """What a request was answered, on its way to the browser."""
+
+    status: int
+    cookies: list[str]
+    state: str
+
+
+@dataclass
+class Running:
+    """One request on its way."""
+
+    number: int
+    host: int
+    path: str
+    began: float
+    coroutine: Any = None
+    ready: Callable[[], bool] = lambda: True
+    wakes: float | None = None
+    at: str = "begin"
+    disturbed: bool = False
+    response: Response | None = None
+
+
+class World:
+    """Two hosts, one store, one authorization server, one browser."""
+
+    def __init__(self, make_store: Callable[[Callable[[], float]], Store], kind: str, *, single_use: bool = True) -> None:
+        self.now = START
+        self.server = AuthorizationServer(self, kind)
+        self.inner = make_store(lambda: self.now)
+        self.store = SteppedStore(self, self.inner)
+        self.endpoint = Endpoint(self, single_use=single_use)
+        self.store_down = False
+        self.fault: str | None = None
+        self.stopped: set[int] = set()
+        self.hosts = [self._host(), self._host()]
+        self.running: dict[int, Running] = {}
+        self.arriving: list[Response] = []
+        self.jars: list[dict[str, str]] = []
+        self.jar: dict[str, str] = {}
+        self.forgiven: list[str] = []
+        self.sent: dict[str, list[Running]] = {}
+        self.ended: dict[str, float] = {}
+        self.signed_out = False
+        self._numbers = count()
+        self._main = getcurrent()
+        tokens = self.server.login()
+        self.jar = {"access_token": tokens.access_token or "", "refresh_token": tokens.refresh_token or ""}
+        self.jars.append(dict(self.jar))
+
+    # What whoever drives it may do.
+
+    def request(self, host: int, path: str = "/page", jar: dict[str, str] | None = None) -> Running:
+        number = next(self._numbers)
+        running = Running(number, host, path, self.now, disturbed=host in self.stopped)
+        running.coroutine = greenlet(lambda: self._walk(running, dict(self.jar if jar is None else jar)))
+        self.running[number] = running
+        return running
+
+    def runnable(self) -> list[Running]:
+        return [each for each in self.running.values() if each.host not in self.stopped and self._is_ready(each)]
+
+    def step(self, running: Running) -> None:
+        running.coroutine.switch()
+        if running.coroutine.dead:
+            del self.running[running.number]
+            assert running.response is not None
+            if not running.disturbed:
+                took = self.now - running.began
+                assert took <= TIMEOUT + 1.001, f"request {running.number} took {took} s"
+            self.arriving.append(running.response)
+
+    def tick(self) -> bool:
+        """Let time pass to the next moment at which a request goes on by itself; only when none can now."""
+        waiting = [each for each in self.running.values() if each.host not in self.stopped and each.wakes is not None]
+        if self.runnable() or not waiting:
+            return False
+        self.now = max(self.now, min(each.wakes or 0.0 for each in waiting))
+        return True
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass while nothing but stopped hosts has anything to do."""
+        assert all(each.host in self.stopped for each in self.running.values())
+        self.now += seconds
+
+    def settle(self) -> None:
+        """Run everything to its end, in turns."""
+        self.stopped.clear()
+        while self.running:
+            able = self.runnable()
+            if able:
+                self.step(able[0])
+            else:
+                assert self.tick(), f"stuck: {[each.at for each in self.running.values()]}"
+
+    def crash(self, host: int) -> None:
+        for running in [each for each in self.running.values() if each.host == host]:
+            if running.at in ("sent", "answered") or self._has_unwritten_answer(running):
+                self.forgive("a host crashed around its send")
+            del self.running[running.number]
+            if running.coroutine:
+                running.coroutine.throw(GreenletExit)
+        if self.hosts[host]._refresher._unsaved:  # noqa: SLF001
+            self.forgive("a host crashed before it could write its tokens down")
+        self.hosts[host] = self._host()
+        self.stopped.discard(host)
+
+    def stop(self, host: int) -> None:
+        self.stopped.add(host)
+        for running in self.running.values():
+            if running.host == host:
+                running.disturbed = True
+                if running.at in ("sent", "answered") or self._has_unwritten_answer(running):
+                    self.forgive("a host was stopped around its send")
+
+    def go_on(self, host: int) -> None:
+        self.stopped.discard(host)
+
+    def take_down_store(self) -> None:
+        self.store_down = True
+        if any(self._has_unwritten_answer(each) or each.at in ("sent", "answered") for each in self.running.values()):
+            self.forgive("the store was lost between a call and its outcome")
+
+    def deliver(self, index: int) -> None:
+        response = self.arriving.pop(index)
+        before = self.jar.get("refresh_token", "")
+        for cookie in response.cookies:
+            pair, _, attributes = cookie.partition(";")
+            name, _, value = pair.partition("=")
+            if "max-age=0" in attributes.lower():
+                self.jar.pop(name, None)
+            else:
+                self.jar[name] = value
+        self.jars.append(dict(self.jar))
+        gone = self.server.of_token.get(before)
+        if gone is not None and "refresh_token" not in self.jar and not gone.revoked and not self.signed_out:
+            assert self.server.kind == "lenient" and self.forgiven, "a living family's cookies were expired"
+
+    def left_behind(self, jar: dict[str, str]) -> bool:
+        """Tell whether a browser with this jar would show a generation that it was seen to have left for good."""
+        look = self.look(jar.get("refresh_token", ""))
+        if look is None:
+            token = jar.get("refresh_token", "")
+            return token in self.sent or token not in self.server.of_token
+        return look.member.generation < look.family.oldest
+
+    # What requests do.
+
+    def point(self, what: str) -> None:
+        self.block(lambda: True, None, what)
+
+    def block(self, ready: Callable[[], bool], until: float | None, what: str = "waits") -> None:
+        running = self._current()
+        running.ready, running.wakes, running.at = ready, until, what
+        self._main.switch()
+
+    def take_fault(self) -> str | None:
+        fault, self.fault = self.fault, None
+        return fault
+
+    def forgive(self, why: str) -> None:
+        """Remember that something happened that nobody can repair."""
+        self.forgiven.append(why)
+
+    def sending(self, refresh_token: str) -> None:
+        """Check that only the current generation is ever sent, and never twice unless nobody knows what became of it."""
+        look = self.look(refresh_token)
+        assert look is None or look.tokens.refresh_token == refresh_token, "a generation was sent that is not current"
+        if self.server.kind != "static":
+            earlier = self.sent.setdefault(refresh_token, [])
+            assert not earlier or self.forgiven or self._may_repeat(refresh_token), "a refresh token was sent twice"
+            earlier.append(self._current())
+
+    def look(self, refresh_token: str) -> Look | None:
+        return Records(self.inner, IDENTITY, 30 * 86400).find(Tokens(refresh_token=refresh_token))
+
+    # What must hold in the end.
+
+    def converge(self) -> Response:
+        """Heal everything, let a browser go on, and give the answer to its last request."""
+        self.fault = None
+        self.store_down = False
+        self.settle()
+        while self.arriving:
+            self.deliver(0)
+        response = self.visit(0)
+        for host in (1, 0, 1):
+            self.jump(61)
+            response = self.visit(host)
+        return response
+
+    def visit(self, host: int) -> Response:
+        running = self.request(host)
+        self.settle()
+        self.deliver(0)
+        assert running.response is not None
+        return running.response
+
+    def _walk(self, running: Running, jar: dict[str, str]) -> None:
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": running.path,
+            "HTTP_ACCEPT": "text/html",
+            "HTTP_COOKIE": "; ".join(f"{name}={value}" for name, value in jar.items()),
+        }
+        seen: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:
+            self._decided(running, headers)
+            seen.append((status, headers))
+
+        list(self.hosts[running.host](environ, start_response))
+        status, headers = seen[-1]
+        cookies = [value for name, value in headers if name == "Set-Cookie"]
+        running.response = Response(int(status[:3]), cookies, environ.get("seen", ""))
+
+    def _application(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        session = get_session(environ)
+        environ["seen"] = session.state
+        before = self.server.of_token.get(parse_cookie(environ.get("HTTP_COOKIE", "")).get("refresh_token", ""))
+        assert before is None, "the application was shown the refresh token"
+        if environ["PATH_INFO"] == "/api":
+            session.refresh()
+        if environ["PATH_INFO"] == "/logout":
+            self._end_known(session)
+            session.sign_out()
+            self.signed_out = True
+        if environ["PATH_INFO"] == "/enter":
+            self._end_known(session)
+            tokens = self.server.login()
+            session.sign_in({"access_token": tokens.access_token, "refresh_token": tokens.refresh_token})
+        self.point("in the view")
+        start_response("200 OK", [])
+        return [b""]
+
+    def _end_known(self, session: Any) -> None:
+        """Remember which families a view has ended, from the moment on at which its call returns."""
+        for tokens in session._came_along():  # noqa: SLF001
+            family = self.server.of_token.get(tokens.refresh_token or "")
+            if family is not None and not self.store_down:
+                self.ended.setdefault(family.name, float("inf"))
+
+    def _decided(self, running: Running, headers: list[tuple[str, str]]) -> None:
+        for name, value in headers:
+            if name == "Set-Cookie" and value.startswith("refresh_token=") and "max-age=0" not in value.lower():
+                token = value.partition(";")[0].partition("=")[2]
+                look = None if self.store_down else self.look(token)
+                ended = look is not None and look.family.state.value == "ended"
+                assert not ended, "a family that had ended was brought back"
+
+    def _is_ready(self, running: Running) -> bool:
+        return running.ready() or (running.wakes is not None and self.now >= running.wakes)
+
+    def _current(self) -> Running:
+        current = getcurrent()
+        return next(each for each in self.running.values() if each.coroutine is current)
+
+    def _has_unwritten_answer(self, running: Running) -> bool:
+        """Tell whether this request may have had something processed that no record shows yet."""
+        for token, senders in self.sent.items():
+            if running in senders:
+                look = self.look(token)
+                if look is None or look.family.calling is not None or look.tokens.refresh_token == token:
+                    return True
+        return False
+
+    def _may_repeat(self, refresh_token: str) -> bool:
+        look = self.look(refresh_token)
+        return look is not None and look.family.pause is not None and look.family.pause.sent
+
+    def _host(self) -> TokenRefreshMiddleware:
+        return TokenRefreshMiddleware(
+            self._application,
+            token_endpoint=self.endpoint,  # type: ignore[arg-type]
+            routes=Routes(optional=["/enter", "/logout"]),
+            verifier=None,
+            session=TokenCookies(secure=False),
+            store=self.store,
+            clock=lambda: self.now,
+            monotonic=lambda: self.now,
+        )

@@ -1,0 +1,140 @@
+"""Cookies as RFC 6265 has them: reading, cutting, setting, expiring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from werkzeug.http import dump_cookie
+
+from .errors import CookieError
+
+MOST_BYTES = 4096
+"""The largest name and value together that browsers keep (RFC 6265 6.1)."""
+MOST_VALUES = 4
+"""How many values under one name are read."""
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_NAME_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+# Cookie-octets (RFC 6265 4.1.1) less the percent sign, which marks what had to be encoded.
+_PLAIN = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What every cookie of a session has in common."""
+
+    secure: bool = True
+    domain: str | None = None
+    path: str = "/"
+    samesite: str | None = "Lax"
+
+
+class CookieReader:
+    """Finds some names in a ``Cookie`` header, whatever else stands there."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        # The name leads the pattern, so that a search is a search for a literal.
+        self._patterns = tuple((name, re.compile(re.escape(name) + r"\s*=\s*([^;,]*)")) for name in names)
+
+    def read(self, header: str) -> dict[str, tuple[str, ...]]:
+        """Read the values under each name in the order of the header, at most four of each.
+
+        A comma separates too: servers join two ``Cookie`` headers by one, and no token has one.
+        """
+        return {name: self._values(pattern, header) for name, pattern in self._patterns}
+
+    def cut(self, header: str, names: Sequence[str]) -> str:
+        """Cut these names out, by the most generous reading that any framework has of the header."""
+        for name, pattern in self._patterns:
+            if name in names and name in header:
+                header = _cut(pattern, header)
+        return header
+
+    def _values(self, pattern: re.Pattern[str], header: str) -> tuple[str, ...]:
+        values: list[str] = []
+        for found in pattern.finditer(header):
+            if len(values) < MOST_VALUES and header[: found.start()].rstrip()[-1:] in ("", ";", ","):
+                values.append(decoded(found[1].strip()))
+        return tuple(value for value in values if value)
+
+
+def with_cookie(header: str, name: str, value: str) -> str:
+    """Add a cookie to a ``Cookie`` header."""
+    return f"{header}; {name}={encoded(value)}" if header else f"{name}={encoded(value)}"
+
+
+def set_cookie(name: str, value: str, max_age: int, attributes: Attributes) -> str:
+    """Make a ``Set-Cookie`` value; raises ``CookieError`` for more than 4096 bytes of name and value."""
+    value = encoded(value)
+    size = len(name) + len(value)
+    if size > MOST_BYTES:
+        raise CookieError(
+            f"the cookie {name!r} has {size} bytes, and browsers keep {MOST_BYTES} at most; "
+            "ask the authorization server for a smaller token (fewer claims)"
+        )
+    return _dump(name, value, max_age, attributes)
+
+
+def expired_cookie(name: str, attributes: Attributes) -> str:
+    """Make the ``Set-Cookie`` value that takes a cookie out of the browser."""
+    return _dump(name, "", 0, attributes)
+
+
+def cookie_name(set_cookie_value: str) -> str:
+    """Tell which cookie a ``Set-Cookie`` value sets."""
+    return set_cookie_value.partition(";")[0].partition("=")[0].strip()
+
+
+def encoded(value: str) -> str:
+    """Write a value in cookie-octets; tokens nearly always are."""
+    return value if value.isascii() and value.isalnum() else quote(value, safe=_PLAIN, errors="surrogateescape")
+
+
+def decoded(value: str) -> str:
+    """Read what :func:`encoded` wrote, in quotes or not."""
+    value = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+    return unquote(value, errors="surrogateescape") if "%" in value else value
+
+
+def problems_of_name(name: str, attributes: Attributes) -> list[str]:
+    """Tell what keeps browsers from taking a cookie of this name (RFC 6265 4.1.1, RFC 6265bis 4.1.3)."""
+    problems = []
+    if not _NAME.match(name):
+        problems.append(
+            f"the cookie name {name!r} has characters that no cookie name may have; use letters, digits, _-"
+        )
+    if name.lower().startswith(("__host-", "__secure-")) and not attributes.secure:
+        problems.append(f"the cookie {name!r} needs secure=True; browsers drop it otherwise")
+    if name.lower().startswith("__host-") and (attributes.path != "/" or attributes.domain is not None):
+        problems.append(f"the cookie {name!r} needs path='/' and no domain; browsers drop it otherwise")
+    return problems
+
+
+def _cut(pattern: re.Pattern[str], header: str) -> str:
+    kept, end = [], 0
+    for found in pattern.finditer(header):
+        start = found.start()
+        if start == 0 or header[start - 1] not in _NAME_CHARACTERS:
+            kept.append(header[end:start])
+            end = found.end()
+    kept.append(header[end:])
+    pieces = (piece.lstrip(", \t").rstrip() for piece in "".join(kept).split(";"))
+    return "; ".join(piece for piece in pieces if piece)
+
+
+def _dump(name: str, value: str, max_age: int, attributes: Attributes) -> str:
+    return dump_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path=attributes.path,
+        domain=attributes.domain,
+        secure=attributes.secure,
+        httponly=True,
+        samesite=attributes.samesite,
+        max_size=0,
+        expires=0 if max_age == 0 else None,
+    )

@@ -1,0 +1,99 @@
+"""What a request holds: its tokens, and how they stand once verified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .decision import Access, access_of
+from .memo import Memo
+from .tokens import Failed, KeysUnavailable, Tokens, Verification, Verified, freshness
+
+
+class Verifier(Protocol):
+    """What is needed of a verifier of access tokens."""
+
+    leeway: float
+    keys_version: int
+
+    def verify(self, token: str) -> Verification:
+        """Check signature and claims; whether the token has expired is not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Tokens, how the access token stands, and what is known from it.
+
+    ``claims`` are None unless a verifier has verified them; ``reason`` says why a token is not good.
+    """
+
+    tokens: Tokens
+    access: Access
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+    reason: str = ""
+
+    @property
+    def refreshable(self) -> bool:
+        """Tell whether there is a refresh token."""
+        return self.tokens.refresh_token is not None
+
+
+NOTHING = Held(Tokens(), Access.BAD)
+
+
+class Assessor:
+    """Tells how tokens stand; remembers what was verified, bounded, and never past a change of keys."""
+
+    def __init__(
+        self, verifier: Verifier | None, *, refresh_before: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._verifier = verifier
+        self._refresh_before = refresh_before
+        self._clock = clock
+        self._leeway = 0.0 if verifier is None else verifier.leeway
+        self._verified: Memo[str, Verified] = Memo()
+        self._keys_version = 0
+
+    def assess(self, tokens: Tokens) -> Held:
+        """Tell how these tokens stand at this moment."""
+        token = tokens.access_token
+        if token is None:
+            return Held(tokens, Access.BAD, reason="missing")
+        verification = self._verify(token)
+        if isinstance(verification, KeysUnavailable):
+            return Held(tokens, Access.UNKNOWN, reason=verification.reason)
+        if isinstance(verification, Failed):
+            return Held(tokens, Access.BAD, reason=verification.reason)
+        now = self._clock()
+        in_leeway = tokens.expires_at is not None and now < tokens.expires_at + self._leeway
+        fresh = freshness(tokens, now, self._refresh_before)
+        claims = None if self._verifier is None else verification.claims
+        return Held(tokens, access_of(fresh, verified=True, in_leeway=in_leeway), claims, fresh.value)
+
+    def first_good(self, candidates: tuple[Tokens, ...]) -> Held:
+        """Assess candidates in turn: the first that is good, else the first that can be refreshed, else the first."""
+        first = NOTHING
+        for tokens in candidates:
+            held = self.assess(tokens)
+            if held.access.good:
+                return held
+            if first is NOTHING or (held.refreshable and not first.refreshable):
+                first = held
+        return first
+
+    def _verify(self, token: str) -> Verification:
+        verifier = self._verifier
+        if verifier is None:
+            return Verified({})
+        if verifier.keys_version != self._keys_version:
+            self._verified.clear()
+            self._keys_version = verifier.keys_version
+        known = self._verified.get(token)
+        if known is not None:
+            return known
+        verification = verifier.verify(token)
+        if isinstance(verification, Verified):
+            self._verified.put(token, verification, len(token) + 1024)
+        return verification

@@ -1,0 +1,127 @@
+"""What is written to the log, and how often."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .decision import Decision, Pass, Redirect, Refuse
+from .holding import Held
+from .refresher import STORE_DOWN, Flight
+from .routes import Rule
+from .tokens import Refreshed, Rejected, Unreachable
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+MINUTE = 60.0
+_MOST_CAUSES = 128
+
+log = logging.getLogger("wsgi_token_refresh")
+
+
+class Journal:
+    """Writes what was decided to the logger ``wsgi_token_refresh``; never a token, and no cause twice a minute."""
+
+    def __init__(self, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._told: dict[str, float] = {}
+
+    def started(self, endpoint: object, routes: object, kind: object, store: object, verifier: object) -> None:
+        """Say what was configured, and what that does not protect from."""
+        log.info("%r, %r, %r, %r", routes, endpoint, kind, store)
+        if verifier is None:
+            log.warning(
+                "verifier=None: nobody is authenticated, and a protected route only means that there is a token "
+                "cookie; the API behind must check the token. Give a JwtVerifier where this application trusts it"
+            )
+
+    def decided(
+        self, environ: WSGIEnvironment, rule: Rule, decision: Decision, flight: Flight, *, held: Held, began: float
+    ) -> None:
+        """Write a line for a request (DEBUG), and one for what somebody should know."""
+        if flight.outcome is not None:
+            self._consulted(flight)
+        if rule is Rule.PUBLIC or not log.isEnabledFor(logging.DEBUG):
+            return
+        now = self._clock()
+        left = (held.tokens.expires_at or now) - now
+        log.debug(
+            "%s %s %s: %s in %.0f ms (%.0f s left) session=%s",
+            environ.get("REQUEST_METHOD"),
+            environ.get("PATH_INFO"),
+            rule.name.lower(),
+            _in_words(decision, flight),
+            1000 * (now - began),
+            left,
+            _name(flight),
+        )
+
+    def passed(self, environ: WSGIEnvironment) -> None:
+        """Write the line for a request that the memo knew."""
+        log.debug("%s %s: passed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+
+    def misconfigured(self, reason: str) -> None:
+        """Say that what the authorization server issues is not what the verifier wants."""
+        self._once(
+            logging.ERROR,
+            f"the access token that the authorization server has just issued fails verification: {reason}; "
+            "put the verifier right (audience, issuer, algorithms, key), or this host's clock",
+        )
+
+    def _consulted(self, flight: Flight) -> None:
+        outcome, name = flight.outcome, _name(flight)
+        if isinstance(outcome, Refreshed) and flight.own:
+            log.info("refreshed session=%s", name)
+        elif isinstance(outcome, Unreachable) and outcome.reason == STORE_DOWN:
+            self._once(
+                logging.WARNING, "the store is down: good tokens pass, and nothing is refreshed until it is back"
+            )
+        elif isinstance(outcome, Unreachable) and flight.own:
+            log.warning("the authorization server gave no answer: %s session=%s", outcome.reason, name)
+        elif isinstance(outcome, Rejected) and not outcome.ends_session:
+            self._once(
+                logging.ERROR,
+                f"the authorization server refuses this client: {outcome.code}; put the token endpoint's settings right",
+            )
+        elif isinstance(outcome, Rejected):
+            self._over(flight, outcome.code, name)
+
+    def _over(self, flight: Flight, code: str, name: str) -> None:
+        if code == "spent":
+            log.warning("a refresh token was shown that was replaced long ago (reuse) session=%s", name)
+        elif flight.own and flight.lost:
+            log.warning(
+                "session over: %s. The answer to the refresh before this one was lost (%s), and the authorization "
+                "server had rotated by then session=%s",
+                code,
+                flight.lost,
+                name,
+            )
+        elif flight.own:
+            log.warning("session over: the authorization server refused the refresh token: %s session=%s", code, name)
+
+    def _once(self, level: int, message: str) -> None:
+        now = self._monotonic()
+        if now - self._told.get(message, -MINUTE) >= MINUTE:
+            if len(self._told) >= _MOST_CAUSES:
+                self._told.clear()
+            self._told[message] = now
+            log.log(level, "%s", message)
+
+
+def _name(flight: Flight) -> str:
+    return "-" if flight.member is None else flight.member.name
+
+
+def _in_words(decision: Decision, flight: Flight) -> str:
+    if isinstance(decision, Pass):
+        if isinstance(flight.outcome, Refreshed):
+            return "refreshed" if flight.own else "handed over"
+        return " ".join(("passed", decision.state, decision.reason)).strip()
+    if isinstance(decision, Redirect):
+        return f"303 {decision.reason}"
+    return f"{decision.status} {decision.reason}" if isinstance(decision, Refuse) else ""

@@ -1,0 +1,240 @@
+"""The whole walk of a request."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import wsgi
+from .decision import ANONYMOUS, LIVE, Access, Decision, Pass, Redirect, Refresh, decide, settle
+from .errors import ConfigurationError
+from .holding import Assessor, Held, Verifier
+from .journal import Journal
+from .memo import Memo
+from .refresher import Flight, Refresher
+from .routes import Routes, Rule
+from .sessions.token_cookies import TokenCookies
+from .store import Store
+from .stores.default import default_store
+from .token_endpoint import TokenEndpoint
+from .token_session import KEY, Services, SessionKind, TokenSession, is_bearer, show
+from .tokens import Refreshed, Rejected, Tokens, refresh_window
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+TRUSTED_FOR = 30.0
+"""Seconds for which the pass path trusts its memo, for each session and process."""
+_NO_FLIGHT = Flight(None)
+_MOST_PATHS = 4096
+_LONGEST_PATH = 512
+_PASSING_METHODS = ("GET", "HEAD")
+LONGEST = 10 * 366 * 86_400.0
+
+log = logging.getLogger("wsgi_token_refresh")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the memo knows of a ``Cookie`` header until ``until``: a live session, and what the application sees."""
+
+    held: Held
+    until: float
+    shown: str
+    authorization: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Everything that is known about a request once it has been decided."""
+
+    rule: Rule
+    navigation: bool
+    held: Held
+    flight: Flight
+    decision: Decision
+
+
+class TokenRefreshMiddleware:
+    """Keeps the users of a WSGI application signed in.
+
+    ``refresh_before`` is how many seconds before its expiry an access token is refreshed, at most; ``hand_over``
+    is for how many seconds a browser that was already seen with newer tokens may still show older ones.
+    ``session`` defaults to ``TokenCookies()``, ``store`` to a file for the workers of one host. ``verifier=None``
+    must be said: then nobody is ever ``authenticated``. Raises ``ConfigurationError``.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        token_endpoint: TokenEndpoint,
+        routes: Routes,
+        verifier: Verifier | None,
+        session: SessionKind | None = None,
+        store: Store | None = None,
+        refresh_before: float = 300.0,
+        hand_over: float = 600.0,
+        authorization_header: bool = True,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        _check(refresh_before=refresh_before, hand_over=hand_over)
+        kind = TokenCookies() if session is None else session
+        store = default_store(clock=clock) if store is None else store
+        self._app = app
+        self._routes = routes
+        self._kind = kind
+        self._clock = clock
+        self._journal = Journal(clock, monotonic)
+        self._refresh_before = refresh_before
+        self._refresher = Refresher(
+            store,
+            token_endpoint,
+            refresh_before=refresh_before,
+            hand_over=hand_over,
+            lives=kind.refresh_max_age,
+            clock=clock,
+            monotonic=monotonic,
+        )
+        self._assessor = Assessor(verifier, refresh_before=refresh_before, clock=clock)
+        self._services = Services(kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header)
+        self._memo: Memo[str, _Known] = Memo()
+        self._rules: dict[str, Rule] = {}
+        self._journal.started(token_endpoint, routes, kind, store, verifier)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Walk one request from its cookies to its answer (PEP 3333)."""
+        known = self._known(environ)
+        if known is not None:
+            return self._pass_known(environ, start_response, known)
+        began = self._clock()
+        request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
+        candidates = () if rule is Rule.PUBLIC else self._kind.load(environ.get("HTTP_COOKIE", ""))
+        held, flight = self._assessor.first_good(candidates), _NO_FLIGHT
+        decision = decide(
+            rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
+        )
+        if self._ledger_has_a_say(rule, decision, held):
+            flight = self._consult(decision, held, candidates)
+            held = self._landed(flight, held)
+            decision = settle(rule, request, held.access, flight.outcome)
+        self._journal.decided(environ, rule, decision, flight, held=held, began=began)
+        return self._carry_out(environ, start_response, _Decided(rule, request.navigation, held, flight, decision))
+
+    # Deciding.
+
+    def _known(self, environ: WSGIEnvironment) -> _Known | None:
+        """Give what the memo knows of this request, if it says that the request passes."""
+        known = self._memo.get(environ.get("HTTP_COOKIE", ""))
+        if known is None or environ["REQUEST_METHOD"] not in _PASSING_METHODS or self._clock() >= known.until:
+            return None
+        rule = self._rules.get(environ.get("PATH_INFO", ""))
+        return known if rule is Rule.PROTECTED or rule is Rule.OPTIONAL else None
+
+    def _rule_for(self, environ: WSGIEnvironment) -> Rule:
+        path = environ.get("PATH_INFO", "")
+        rule = self._rules.get(path)
+        if rule is None:
+            rule = self._routes.rule_for(path)
+            if len(self._rules) >= _MOST_PATHS:
+                self._rules.clear()
+            if len(path) <= _LONGEST_PATH:
+                self._rules[path] = rule
+        return rule
+
+    def _ledger_has_a_say(self, rule: Rule, decision: Decision, held: Held) -> bool:
+        if isinstance(decision, Refresh):
+            return True
+        return decision == Pass(LIVE) and rule >= Rule.OPTIONAL and held.refreshable
+
+    def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
+        """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
+        if not isinstance(decision, Refresh) or decision.look_only:
+            return self._refresher.look_up(held.tokens)
+        flight = self._refresher.refresh(held.tokens, good=held.access.good)
+        for tokens in candidates:
+            if not _is_over(flight):
+                break
+            if tokens.refresh_token not in (None, held.tokens.refresh_token):
+                flight = self._refresher.refresh(tokens, good=self._assessor.assess(tokens).access.good)
+        return flight
+
+    def _landed(self, flight: Flight, held: Held) -> Held:
+        """Give what the request holds after the ledger spoke."""
+        if not isinstance(flight.outcome, Refreshed):
+            return held
+        newer = self._assessor.assess(flight.outcome.tokens)
+        if flight.own and flight.member is not None and newer.access in (Access.BAD, Access.LEEWAY):
+            self._journal.misconfigured(newer.reason)
+            self._refresher.hold(flight.member, f"the new access token fails verification: {newer.reason}")
+        return newer
+
+    # Carrying out.
+
+    def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse, known: _Known) -> Iterable[bytes]:
+        session = TokenSession(self._services, environ, environ["HTTP_COOKIE"], known.held, state=LIVE)
+        environ[KEY] = session
+        environ["HTTP_COOKIE"] = known.shown
+        if known.authorization:
+            environ["HTTP_AUTHORIZATION"] = known.authorization
+        if log.isEnabledFor(logging.DEBUG):
+            self._journal.passed(environ)
+        return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
+
+    def _carry_out(self, environ: WSGIEnvironment, start_response: StartResponse, decided: _Decided) -> Iterable[bytes]:
+        header, decision = environ.get("HTTP_COOKIE", ""), decided.decision
+        state = decision.state if isinstance(decision, Pass) else ANONYMOUS
+        session = TokenSession(self._services, environ, header, decided.held, state=state, flight=decided.flight)
+        if isinstance(decision, Pass):
+            environ[KEY] = session
+            self._let_see(environ, header, decided, state)
+            return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
+        cookies = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
+        if isinstance(decision, Redirect):
+            url = self._routes.login_url if decision.to_login else self._routes.home_url
+            return wsgi.redirect(environ, start_response, decision, url, cookies)
+        return wsgi.refuse(environ, start_response, decision, navigation=decided.navigation, cookies=cookies)
+
+    def _let_see(self, environ: WSGIEnvironment, header: str, decided: _Decided, state: str) -> None:
+        if decided.rule < Rule.OPTIONAL:
+            show(environ, self._kind.without_refresh_token(header), None)
+            return
+        tokens = decided.held.tokens if state == LIVE else None
+        shown = self._kind.for_application(header, tokens)
+        if self._services.authorization_header and is_bearer(environ):
+            del environ["HTTP_AUTHORIZATION"]
+        show(environ, shown, tokens if self._services.authorization_header else None)
+        if decided.held.access is Access.FRESH and decided.flight.outcome is None and state == LIVE:
+            self._remember(header, decided.held, shown)
+
+    def _remember(self, header: str, held: Held, shown: str) -> None:
+        tokens, now = held.tokens, self._clock()
+        due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
+        authorization = f"Bearer {tokens.access_token}" if self._services.authorization_header else ""
+        known = _Known(held, min(now + TRUSTED_FOR, due), shown, authorization)
+        self._memo.put(header, known, 3 * len(header) + 2 * len(authorization) + 1024)
+
+    def _cookies_of_refusal(self, decision: Decision, flight: Flight) -> list[str]:
+        """Expire the cookies of a refused family: on the way to the login page, and once."""
+        goes = isinstance(decision, Redirect) and decision.to_login
+        if goes and flight.member is not None and _is_over(flight) and self._refresher.take_refusal(flight.member):
+            return self._kind.expire()
+        return []
+
+
+def _is_over(flight: Flight) -> bool:
+    return isinstance(flight.outcome, Rejected) and flight.outcome.ends_session
+
+
+def _check(**seconds: float) -> None:
+    problems = [
+        f"TokenRefreshMiddleware: {name} is {value!r}; give seconds, more than 0"
+        for name, value in seconds.items()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LONGEST
+    ]
+    if problems:
+        raise ConfigurationError(problems)

@@ -1,0 +1,149 @@
+"""Tokens in cookies of their own, as they are."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from ..cookies import (
+    MOST_VALUES,
+    Attributes,
+    CookieReader,
+    expired_cookie,
+    problems_of_name,
+    set_cookie,
+    with_cookie,
+)
+from ..errors import ConfigurationError, CookieError
+from ..tokens import Tokens, numeric_date, token_times
+
+DAY = 86_400
+LONGEST_MAX_AGE = 400 * DAY
+"""Browsers keep no cookie for longer (RFC 6265bis 5.6.2), in seconds."""
+
+
+class TokenCookies:
+    """Keeps the access token and the refresh token in a cookie each.
+
+    ``prefix`` goes before both names (``"__Host-"``). ``refresh_max_age`` is in seconds. A small third cookie,
+    ``<access_name>_expires``, holds the expiry of an access token that does not say it itself.
+    Raises ``ConfigurationError`` for what browsers would drop.
+    """
+
+    def __init__(
+        self,
+        *,
+        access_name: str = "access_token",
+        refresh_name: str = "refresh_token",
+        prefix: str = "",
+        secure: bool = True,
+        domain: str | None = None,
+        path: str = "/",
+        samesite: str | None = "Lax",
+        refresh_max_age: int = 30 * DAY,
+    ) -> None:
+        self._access = prefix + access_name
+        self._refresh = prefix + refresh_name
+        self._expires = f"{self._access}_expires"
+        self._attributes = Attributes(secure, domain, path, samesite)
+        self.refresh_max_age = refresh_max_age
+        problems = self._problems()
+        if problems:
+            raise ConfigurationError([f"TokenCookies: {problem}" for problem in problems])
+        self._names = (self._access, self._refresh, self._expires)
+        self._reader = CookieReader(self._names)
+
+    def __repr__(self) -> str:
+        return f"TokenCookies(access_name={self._access!r}, refresh_name={self._refresh!r})"
+
+    def load(self, header: str) -> tuple[Tokens, ...]:
+        """Read the tokens of a ``Cookie`` header; several where a name stands there several times."""
+        if self._access not in header and self._refresh not in header:
+            return ()
+        read = self._reader.read(header)
+        access, refresh, expires = (read[name] for name in self._names)
+        pairs = zip_longest(access, refresh, expires)
+        one = refresh[0] if len(refresh) == 1 else None
+        return tuple(_tokens(token, again or one, times) for token, again, times in pairs if token or again)[
+            :MOST_VALUES
+        ]
+
+    def without_refresh_token(self, header: str) -> str:
+        """Cut the refresh cookie out of a ``Cookie`` header."""
+        return self._reader.cut(header, (self._refresh,))
+
+    def for_application(self, header: str, tokens: Tokens | None) -> str:
+        """Leave the fresh access token in a ``Cookie`` header, and nothing else of ours."""
+        header = self._reader.cut(header, self._names)
+        if tokens is None or tokens.access_token is None:
+            return header
+        return with_cookie(header, self._access, tokens.access_token)
+
+    def set(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for a token that is too large."""
+        cookies = []
+        if tokens.access_token is not None and tokens.expires_at is not None:
+            left = max(1, int(tokens.expires_at - now))
+            cookies.append(set_cookie(self._access, tokens.access_token, left, self._attributes))
+            if None in token_times(tokens.access_token):
+                times = f"{tokens.expires_at:.0f}.{tokens.lifetime or 0:.0f}"
+                cookies.append(set_cookie(self._expires, times, left, self._attributes))
+        if tokens.refresh_token is None:
+            return [*cookies, expired_cookie(self._refresh, self._attributes)]
+        lasts = self.refresh_max_age
+        if tokens.refresh_expires_at is not None:
+            lasts = max(1, min(lasts, int(tokens.refresh_expires_at - now)))
+        return [*cookies, set_cookie(self._refresh, tokens.refresh_token, lasts, self._attributes)]
+
+    def set_what_fits(self, tokens: Tokens, now: float) -> tuple[list[str], CookieError | None]:
+        """Make the ``Set-Cookie`` values for refreshed tokens; one that is too large is left out and told.
+
+        With the refresh token alone the browser is handed the access token on its next request.
+        """
+        try:
+            return self.set(tokens, now), None
+        except CookieError as error:
+            try:
+                return self.set(Tokens(refresh_token=tokens.refresh_token), now), error
+            except CookieError:
+                return [], error
+
+    def expire(self) -> list[str]:
+        """Make the ``Set-Cookie`` values that take the session out of the browser."""
+        return [expired_cookie(name, self._attributes) for name in self._names]
+
+    def _problems(self) -> list[str]:
+        attributes = self._attributes
+        problems = [problem for name in (self._access, self._refresh) for problem in problems_of_name(name, attributes)]
+        if self._access == self._refresh:
+            problems.append(f"both cookies are named {self._access!r}; give them two names")
+        if attributes.samesite not in ("Lax", "Strict", "None", None):
+            problems.append(f"samesite is {attributes.samesite!r}; give 'Lax', 'Strict' or 'None'")
+        if attributes.samesite == "None" and not attributes.secure:
+            problems.append("samesite='None' needs secure=True; browsers drop the cookies otherwise")
+        if not attributes.path.startswith("/") or not _is_plain(attributes.path):
+            problems.append(f"path is {attributes.path!r}; give a path such as '/'")
+        if attributes.domain is not None and not _is_plain(attributes.domain):
+            problems.append(f"domain is {attributes.domain!r}; give a host name, or leave it out")
+        if not 0 < self.refresh_max_age <= LONGEST_MAX_AGE:
+            problems.append(
+                f"refresh_max_age is {self.refresh_max_age}; give 1 to {LONGEST_MAX_AGE} seconds (400 days)"
+            )
+        return problems
+
+
+def _tokens(access_token: str | None, refresh_token: str | None, times: str | None) -> Tokens:
+    expires_at, lifetime = token_times(access_token) if access_token else (None, None)
+    told_at, _, told_lifetime = (times or "").partition(".")
+    if expires_at is None:
+        expires_at = numeric_date(_number(told_at))
+    if lifetime is None:
+        lifetime = numeric_date(_number(told_lifetime))
+    return Tokens(access_token, refresh_token, expires_at, lifetime)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and not any(each in text for each in ' ;,"\\')

@@ -1,0 +1,97 @@
+"""A store for one process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..errors import ConfigurationError
+from ..per_process import PerProcess
+from ..store import Entry
+
+_OVERHEAD = 256
+_SWEEP = 2
+
+
+@dataclass
+class _Records:
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    values: OrderedDict[str, tuple[bytes, float]] = field(default_factory=OrderedDict)
+    size: int = 0
+
+
+class MemoryStore:
+    """Keeps the ledger in this process: for one worker, for tests, and where nothing else can be had.
+
+    ``max_bytes`` bounds what it keeps; the records written longest ago make room. ``clock`` gives seconds
+    since the epoch. Raises ``ConfigurationError`` for a bound that holds nothing.
+    """
+
+    def __init__(self, *, max_bytes: int = 64 * 2**20, clock: Callable[[], float] = time.time) -> None:
+        if max_bytes < 2**16:
+            raise ConfigurationError(f"MemoryStore: max_bytes is {max_bytes}; give it at least {2**16}")
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._records = PerProcess(_Records)
+
+    def __repr__(self) -> str:
+        return "MemoryStore()"
+
+    def read(self, key: str) -> Entry:
+        """Read a record and the store's clock."""
+        records, now = self._records.get(), self._clock()
+        with records.changed:
+            return Entry(_living(records, key, now), now)
+
+    def swap(self, key: str, old: bytes | None, new: bytes, lives: float) -> bool:
+        """Write ``new`` only where ``old`` still stands (None: where nothing stands), and tell whether it did."""
+        records, now = self._records.get(), self._clock()
+        with records.changed:
+            if _living(records, key, now) != old:
+                return False
+            _drop(records, key)
+            records.values[key] = (new, now + lives)
+            records.size += len(new) + _OVERHEAD
+            self._make_room(records, now)
+            records.changed.notify_all()
+        return True
+
+    def touch(self, key: str, lives: float) -> None:
+        """Let a record live for ``lives`` seconds from now; nothing where there is none."""
+        records, now = self._records.get(), self._clock()
+        with records.changed:
+            value = _living(records, key, now)
+            if value is not None:
+                records.values[key] = (value, now + lives)
+                records.values.move_to_end(key)
+
+    def wait(self, key: str, seen: bytes, seconds: float) -> None:
+        """Return when the record is no longer ``seen``, or after ``seconds``."""
+        records = self._records.get()
+        with records.changed:
+            records.changed.wait_for(lambda: _living(records, key, self._clock()) != seen, seconds)
+
+    def _make_room(self, records: _Records, now: float) -> None:
+        for key in list(_first(records.values, _SWEEP)):
+            if records.values[key][1] <= now:
+                _drop(records, key)
+        while records.size > self._max_bytes:
+            _drop(records, next(iter(records.values)))
+
+
+def _living(records: _Records, key: str, now: float) -> bytes | None:
+    value, dies = records.values.get(key, (None, 0.0))
+    return value if now < dies else None
+
+
+def _drop(records: _Records, key: str) -> None:
+    value, _ = records.values.pop(key, (None, 0.0))
+    if value is not None:
+        records.size -= len(value) + _OVERHEAD
+
+
+def _first(values: OrderedDict[str, tuple[bytes, float]], count: int) -> list[str]:
+    return [key for key, _ in zip(values, range(count), strict=False)]

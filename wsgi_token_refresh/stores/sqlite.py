@@ -1,0 +1,210 @@
+"""A store for the workers of one host."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import ConfigurationError, StoreError
+from ..per_process import PerProcess
+from ..store import Entry
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, dies REAL NOT NULL)"
+_POLL = 0.005
+_BUSY_FOR = 1.0
+_SWEEP_EVERY = 64
+_SWEEP_MOST = 256
+
+
+@dataclass
+class _Open:
+    connection: sqlite3.Connection
+    file: tuple[int, int]
+
+
+@dataclass
+class _Process:
+    idle: deque[_Open] = field(default_factory=deque)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    writes: int = 0
+
+
+class SqliteStore:
+    """Keeps the ledger in a SQLite file, for all workers of one host.
+
+    Without a ``path`` the file lies in ``$XDG_RUNTIME_DIR``, else in the temporary directory, in a directory
+    of this user's own. ``clock`` gives seconds since the epoch. Raises ``ConfigurationError`` where the file
+    cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = _own_directory() / "ledger.sqlite" if path is None else Path(path)
+        self._clock = clock
+        self._process = PerProcess(_Process)
+        try:
+            _open(self._path).connection.close()
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigurationError(
+                f"SqliteStore: {self._path} cannot be written ({error}); "
+                "give path= a file in a directory that exists and that the workers may write to"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({str(self._path)!r})"
+
+    def __del__(self) -> None:
+        # Not every attribute need be there: the constructor may have raised.
+        if "_process" in self.__dict__:
+            self.close()
+
+    def close(self) -> None:
+        """Close this process' idle connections; the next use opens new ones."""
+        process = self._process.made()
+        while process is not None and process.idle:
+            process.idle.pop().connection.close()
+
+    def read(self, key: str) -> Entry:
+        """Read a record and the store's clock."""
+        now = self._clock()
+        with self._connection() as connection:
+            row = _run(connection, "SELECT value FROM records WHERE key = ? AND dies > ?", (key, now)).fetchone()
+        return Entry(None if row is None else row[0], now)
+
+    def swap(self, key: str, old: bytes | None, new: bytes, lives: float) -> bool:
+        """Write ``new`` only where ``old`` still stands (None: where nothing stands), and tell whether it did."""
+        now = self._clock()
+        with self._connection() as connection:
+            if old is None:
+                written = _run(
+                    connection,
+                    "INSERT INTO records VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE"
+                    " SET value = excluded.value, dies = excluded.dies WHERE dies <= ?4",
+                    (key, new, now + lives, now),
+                )
+            else:
+                written = _run(
+                    connection,
+                    "UPDATE records SET value = ?, dies = ? WHERE key = ? AND value = ? AND dies > ?",
+                    (new, now + lives, key, old, now),
+                )
+            self._sweep(connection, now)
+        process = self._process.get()
+        with process.changed:
+            process.changed.notify_all()
+        return written.rowcount == 1
+
+    def touch(self, key: str, lives: float) -> None:
+        """Let a record live for ``lives`` seconds from now; nothing where there is none."""
+        now = self._clock()
+        with self._connection() as connection:
+            _run(connection, "UPDATE records SET dies = ? WHERE key = ? AND dies > ?", (now + lives, key, now))
+
+    def wait(self, key: str, seen: bytes, seconds: float) -> None:
+        """Return when the record is no longer ``seen``, or after ``seconds``.
+
+        Another process is noticed within 5 ms, another thread of this one at once.
+        """
+        process = self._process.get()
+        until = time.monotonic() + seconds
+        while self.read(key).value == seen and (left := until - time.monotonic()) > 0:
+            with process.changed:
+                process.changed.wait(min(_POLL, left))
+
+    def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
+        process = self._process.get()
+        process.writes += 1
+        if process.writes % _SWEEP_EVERY == 0:
+            _run(
+                connection,
+                "DELETE FROM records WHERE key IN (SELECT key FROM records WHERE dies <= ? LIMIT ?)",
+                (now, _SWEEP_MOST),
+            )
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        idle = self._process.get().idle
+        opened = self._idle_one(idle)
+        try:
+            opened = opened or _open(self._path)
+            yield opened.connection
+        except (sqlite3.Error, OSError) as error:
+            if opened is not None:
+                opened.connection.close()
+            raise StoreError(f"SqliteStore: {self._path}: {error}") from error
+        idle.append(opened)
+
+    def _idle_one(self, idle: deque[_Open]) -> _Open | None:
+        while idle:
+            try:
+                opened = idle.pop()
+            except IndexError:
+                return None
+            # A cleaner of temporary files may have taken ours: others have a new one by now.
+            if opened.file == _file(self._path):
+                return opened
+            opened.connection.close()
+        return None
+
+
+def _open(path: Path) -> _Open:
+    # Any thread may use a connection, one at a time. Waiting for a lock is ours: SQLite's would stall gevent's hub.
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _SCHEMA):
+            _run(connection, statement).close()
+        os.chmod(path, 0o600)
+        found = _file(path)
+        if found is None:
+            raise OSError("the file vanished while it was opened")
+    except BaseException:
+        connection.close()
+        raise
+    return _Open(connection, found)
+
+
+def _run(connection: sqlite3.Connection, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+    until = time.monotonic() + _BUSY_FOR
+    while True:
+        try:
+            return connection.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+        time.sleep(_POLL)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return "locked" in str(error) or "busy" in str(error)
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _own_directory() -> Path:
+    user = getattr(os, "getuid", lambda: 0)()
+    directory = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"wsgi-token-refresh-{user}"
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise ConfigurationError(f"SqliteStore: {directory} cannot be made ({error}); give path= a file") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or stat.S_IMODE(found.st_mode) & 0o077:
+        raise ConfigurationError(
+            f"SqliteStore: {directory} must be a directory of this user's own with mode 0700; "
+            "remove what is there, or give path= a file in another directory"
+        )
+    return directory

@@ -1,0 +1,23 @@
+"""An authorization server that rotates refresh tokens, and faults to order from it, for tests and demos.
+
+What is named here is loaded on first use: pytest imports this package in every run of every user.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .authorization_server import RotatingAuthorizationServer
+
+__all__ = ["RotatingAuthorizationServer"]
+
+_HOMES = {"RotatingAuthorizationServer": "authorization_server"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,242 @@
+"""One person's session, as the application sees it in one request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .decision import ANONYMOUS, LIVE, UNAVAILABLE, Access
+from .errors import CookieError, NotWrappedError, StoreError, TokenResponseError
+from .holding import NOTHING, Assessor, Held
+from .refresher import Flight, Refresher
+from .tokens import Refreshed, Rejected, Tokens
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+KEY = "wsgi_token_refresh.session"
+"""Where the session stands in the environ; no client can set a key without ``HTTP_``."""
+
+log = logging.getLogger("wsgi_token_refresh")
+
+
+class SessionKind(Protocol):
+    """How tokens are kept between requests."""
+
+    refresh_max_age: int
+
+    def load(self, header: str) -> tuple[Tokens, ...]:
+        """Read the tokens of a ``Cookie`` header, in the order in which they are to be tried."""
+
+    def without_refresh_token(self, header: str) -> str:
+        """Give the ``Cookie`` header that public routes see."""
+
+    def for_application(self, header: str, tokens: Tokens | None) -> str:
+        """Give the ``Cookie`` header that the application sees."""
+
+    def set(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError``."""
+
+    def set_what_fits(self, tokens: Tokens, now: float) -> tuple[list[str], CookieError | None]:
+        """Make the ``Set-Cookie`` values for as much of these tokens as browsers keep."""
+
+    def expire(self) -> list[str]:
+        """Make the ``Set-Cookie`` values that take the session out of the browser."""
+
+
+class SignInEndpoint(Protocol):
+    """What signing in and out needs of a token endpoint."""
+
+    def read(self, mapping: Mapping[str, Any]) -> Tokens:
+        """Read a token response; raises ``TokenResponseError``."""
+
+    def revoke(self, refresh_token: str) -> str | None:
+        """Revoke a refresh token; a reason where that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a session works with; one for each middleware."""
+
+    kind: SessionKind
+    endpoint: SignInEndpoint
+    refresher: Refresher
+    assessor: Assessor
+    clock: Callable[[], float]
+    authorization_header: bool
+
+
+class TokenSession:
+    """One person's session in one request.
+
+    ``state`` is ``"live"``, ``"anonymous"`` or ``"unavailable"`` (there may be a session, and nobody can say
+    just now). What is changed here goes out with the response that the view returns.
+    """
+
+    __slots__ = ("_cookies", "_environ", "_flight", "_header", "_held", "_services", "state")
+
+    def __init__(
+        self,
+        services: Services,
+        environ: WSGIEnvironment,
+        header: str,
+        held: Held,
+        *,
+        state: str,
+        flight: Flight | None = None,
+    ) -> None:
+        self._services = services
+        self._environ = environ
+        self._header = header
+        self._held = held
+        self.state = state
+        self._flight = flight
+        self._cookies: Callable[[], list[str]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<TokenSession {self.state}>"
+
+    @property
+    def authenticated(self) -> bool:
+        """Tell whether a verified access token says who this is; never true with ``verifier=None``."""
+        return self.claims is not None
+
+    @property
+    def access_token(self) -> str | None:
+        """The access token, good for this request; None unless the session is live."""
+        return self._held.tokens.access_token if self.state == LIVE else None
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the access token expires, in seconds since the epoch."""
+        return self._held.tokens.expires_at if self.state == LIVE else None
+
+    @property
+    def claims(self) -> Mapping[str, Any] | None:
+        """The verified claims of the access token; None where nothing was verified."""
+        return self._held.claims if self.state == LIVE else None
+
+    def refresh(self) -> bool:
+        """Get a newer token than this one, which an API has refused; tell whether there is one now.
+
+        Takes the endpoint's timeout plus one second at most.
+        """
+        tokens = self._held.tokens
+        if self.state != LIVE or tokens.refresh_token is None:
+            return False
+        flight = self._services.refresher.refresh(tokens, good=True, forced=True)
+        if isinstance(flight.outcome, Refreshed):
+            self._flight = flight
+            self._hold(self._services.assessor.assess(flight.outcome.tokens))
+            return self.state == LIVE
+        if isinstance(flight.outcome, Rejected) and flight.outcome.ends_session:
+            self.state = ANONYMOUS
+            self._show()
+        return False
+
+    def sign_in(self, token_response: Mapping[str, Any]) -> None:
+        """Begin a session with the parsed answer of a login or token endpoint (RFC 6749 5.1).
+
+        Raises ``TokenResponseError`` for what is missing or fails verification, ``CookieError`` for tokens that
+        no browser would keep; the session that there was goes on then.
+        """
+        services = self._services
+        tokens = services.endpoint.read(token_response)
+        held = services.assessor.assess(tokens)
+        if held.access in (Access.BAD, Access.LEEWAY):
+            raise TokenResponseError(f"the access token of this answer fails verification: {held.reason}")
+        cookies = services.kind.set(tokens, services.clock())
+        for old in self._came_along():
+            self._end(old, "sign-in")
+        name = self._found(tokens)
+        self._cookies = lambda: cookies
+        self._hold(held)
+        log.info("signed in session=%s", name)
+
+    def sign_out(self) -> None:
+        """End the session everywhere: first here, then at the authorization server (RFC 7009), then in the browser."""
+        for old in {each.refresh_token: each for each in (self._held.tokens, *self._came_along())}.values():
+            newest = self._end(old, "sign-out")
+            if newest.refresh_token is not None:
+                self._revoke(newest.refresh_token)
+        self._cookies = self._services.kind.expire
+        self._held, self.state = NOTHING, ANONYMOUS
+        self._show()
+        log.info("signed out")
+
+    def cookies(self) -> Sequence[str]:
+        """Decide the ``Set-Cookie`` values of the response: called when ``start_response`` is, and not before."""
+        if self._cookies is not None:
+            return self._cookies()
+        if self._flight is None:
+            return ()
+        tokens = self._services.refresher.to_send(self._flight)
+        if tokens is None:
+            return ()
+        cookies, too_large = self._services.kind.set_what_fits(tokens, self._services.clock())
+        if too_large is not None:
+            log.error("a token could not be sent to the browser: %s", too_large)
+        return cookies
+
+    def _hold(self, held: Held) -> None:
+        self._held = held
+        self.state = LIVE if held.access.good else UNAVAILABLE
+        self._show()
+
+    def _show(self) -> None:
+        services = self._services
+        tokens = self._held.tokens if self.state == LIVE else None
+        header = services.kind.for_application(self._header, tokens)
+        show(self._environ, header, tokens if services.authorization_header else None)
+
+    def _came_along(self) -> tuple[Tokens, ...]:
+        return self._services.kind.load(self._header)
+
+    def _end(self, tokens: Tokens, reason: str) -> Tokens:
+        try:
+            return self._services.refresher.end(tokens, reason)
+        except StoreError as error:
+            log.warning("a session could not be ended for other requests under way: %s", error)
+            return tokens
+
+    def _found(self, tokens: Tokens) -> str:
+        try:
+            member = self._services.refresher.found(tokens)
+        except StoreError as error:
+            log.warning("a session could not be written down at its sign-in: %s", error)
+            return "-"
+        return "-" if member is None else member.name
+
+    def _revoke(self, refresh_token: str) -> None:
+        failed = self._services.endpoint.revoke(refresh_token)
+        if failed is not None:
+            log.warning("a refresh token could not be revoked at sign-out: %s", failed)
+
+
+def show(environ: WSGIEnvironment, header: str, tokens: Tokens | None) -> None:
+    """Let the application see this ``Cookie`` header, and these tokens in ``Authorization`` (RFC 6750 2.1)."""
+    if header:
+        environ["HTTP_COOKIE"] = header
+    else:
+        environ.pop("HTTP_COOKIE", None)
+    if tokens is not None and tokens.access_token is not None:
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {tokens.access_token}"
+
+
+def is_bearer(environ: WSGIEnvironment) -> bool:
+    """Tell whether the client itself sent a bearer token, which is not for the application."""
+    return bool(environ.get("HTTP_AUTHORIZATION", "")[:6].lower() == "bearer")
+
+
+def get_session(environ: Mapping[str, Any]) -> TokenSession:
+    """Give the session of a request; raises ``NotWrappedError`` where the middleware was not passed."""
+    session = environ.get(KEY)
+    if isinstance(session, TokenSession):
+        return session
+    raise NotWrappedError(
+        "this environ did not pass TokenRefreshMiddleware: wrap the application in it "
+        "(app.wsgi_app = TokenRefreshMiddleware(app.wsgi_app, ...)); in tests, use "
+        "wsgi_token_refresh.testing.signed_in() or send the request through the middleware"
+    )
