@@ -21,7 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import wait_for_read, wait_for_write
 
 LATE = 0.05
@@ -247,7 +247,7 @@ def describe(failure: Exception, timeout: float) -> str:
         (ssl.SSLError, "TLS failure"),
         (http.client.RemoteDisconnected, "connection closed without an answer"),
         (ConnectionError, "connection lost"),
-        ((TimeoutError, requests.Timeout), f"timed out after {timeout:g} s"),
+        ((TimeoutError, requests.Timeout, ReadTimeoutError), f"timed out after {timeout:g} s"),
         (http.client.IncompleteRead, "answer cut short"),
         (requests.exceptions.ContentDecodingError, "answer cannot be unpacked"),
         (http.client.HTTPException, "answer is no HTTP"),

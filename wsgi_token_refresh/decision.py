@@ -73,7 +73,8 @@ class Refuse:
     retry_after: float | None = None
 
 
-Decision = Pass | Refresh | Redirect | Refuse
+Answer = Pass | Redirect | Refuse
+Decision = Answer | Refresh
 
 LIVE, ANONYMOUS, UNAVAILABLE = "live", "anonymous", "unavailable"
 _NO_SESSION = "no_session"
@@ -94,7 +95,7 @@ def decide(
     return _for_members(rule, request, access, refreshable)
 
 
-def settle(rule: Rule, request: Request, access: Access, outcome: Outcome | None) -> Decision:
+def settle(rule: Rule, request: Request, access: Access, outcome: Outcome | None) -> Answer:
     """Decide after a refresh gave ``outcome``; ``access`` is how the token stands that there is now.
 
     ``outcome`` is None where the tokens that the request has are the ones to go on with.
@@ -112,23 +113,19 @@ def settle(rule: Rule, request: Request, access: Access, outcome: Outcome | None
     return _unavailable(rule, outcome.code, None)
 
 
-def access_of(freshness: Freshness, *, verified: bool, in_leeway: bool) -> Access:
-    """Tell how a token stands that was verified, or failed to be, from its time left."""
-    if not verified:
-        return Access.BAD
-    if freshness is Freshness.EXPIRED:
-        return Access.LEEWAY if in_leeway else Access.BAD
-    return Access[freshness.name]
+def access_of(freshness: Freshness) -> Access:
+    """Tell how a verified token stands that is not past the leeway."""
+    return Access.LEEWAY if freshness is Freshness.EXPIRED else Access[freshness.name]
 
 
-def _for_guests(rule: Rule, request: Request, access: Access) -> Decision:
+def _for_guests(rule: Rule, request: Request, access: Access) -> Answer:
     if not access.good:
         return Pass(ANONYMOUS)
     goes_home = rule is Rule.GUEST_ONLY and request.method == "GET" and request.navigation and not request.has_next
     return Redirect(False, "signed_in") if goes_home else Pass(LIVE)
 
 
-def _for_strangers(rule: Rule, request: Request, passes_preflight: bool) -> Decision:
+def _for_strangers(rule: Rule, request: Request, passes_preflight: bool) -> Answer:
     if request.preflight:
         return Pass(ANONYMOUS, "preflight") if passes_preflight else Refuse(204, "preflight")
     return Refuse(403, "cross_site") if rule is Rule.PROTECTED else Pass(ANONYMOUS, "cross_site")
@@ -148,7 +145,7 @@ def _for_members(rule: Rule, request: Request, access: Access, refreshable: bool
     return Refresh()
 
 
-def _over(rule: Rule, request: Request, reason: str) -> Decision:
+def _over(rule: Rule, request: Request, reason: str) -> Answer:
     if rule is Rule.OPTIONAL:
         return Pass(ANONYMOUS, reason)
     if request.navigation and not request.prefetch and not request.websocket:
@@ -156,5 +153,5 @@ def _over(rule: Rule, request: Request, reason: str) -> Decision:
     return Refuse(401, reason)
 
 
-def _unavailable(rule: Rule, reason: str, retry_after: float | None) -> Decision:
+def _unavailable(rule: Rule, reason: str, retry_after: float | None) -> Answer:
     return Pass(UNAVAILABLE, reason) if rule is Rule.OPTIONAL else Refuse(503, reason, retry_after)

@@ -9,14 +9,19 @@ from typing import Any, Protocol
 
 from .decision import Access, access_of
 from .memo import Memo
-from .tokens import Failed, KeysUnavailable, Tokens, Verification, Verified, freshness
+from .tokens import Failed, Freshness, KeysUnavailable, Tokens, Verification, Verified, freshness
 
 
 class Verifier(Protocol):
     """What is needed of a verifier of access tokens."""
 
-    leeway: float
-    keys_version: int
+    @property
+    def leeway(self) -> float:
+        """Seconds by which clocks may differ."""
+
+    @property
+    def keys_version(self) -> int:
+        """A number that changes whenever the keys do."""
 
     def verify(self, token: str) -> Verification:
         """Check signature and claims; whether the token has expired is not judged."""
@@ -53,24 +58,26 @@ class Assessor:
         self._refresh_before = refresh_before
         self._clock = clock
         self._leeway = 0.0 if verifier is None else verifier.leeway
-        self._verified: Memo[str, Verified] = Memo()
-        self._keys_version = 0
+        self._verified: Memo[str, tuple[int, Verified]] = Memo()
 
     def assess(self, tokens: Tokens) -> Held:
         """Tell how these tokens stand at this moment."""
         token = tokens.access_token
         if token is None:
             return Held(tokens, Access.BAD, reason="missing")
+        now = self._clock()
+        in_leeway = tokens.expires_at is not None and now < tokens.expires_at + self._leeway
+        if not in_leeway:
+            # What has expired wants a refresh, whether its key is still known or not.
+            return Held(tokens, Access.BAD, reason=Freshness.EXPIRED.value)
         verification = self._verify(token)
         if isinstance(verification, KeysUnavailable):
             return Held(tokens, Access.UNKNOWN, reason=verification.reason)
         if isinstance(verification, Failed):
             return Held(tokens, Access.BAD, reason=verification.reason)
-        now = self._clock()
-        in_leeway = tokens.expires_at is not None and now < tokens.expires_at + self._leeway
         fresh = freshness(tokens, now, self._refresh_before)
         claims = None if self._verifier is None else verification.claims
-        return Held(tokens, access_of(fresh, verified=True, in_leeway=in_leeway), claims, fresh.value)
+        return Held(tokens, access_of(fresh), claims, fresh.value)
 
     def first_good(self, candidates: tuple[Tokens, ...]) -> Held:
         """Assess candidates in turn: the first that is good, else the first that can be refreshed, else the first."""
@@ -87,13 +94,11 @@ class Assessor:
         verifier = self._verifier
         if verifier is None:
             return Verified({})
-        if verifier.keys_version != self._keys_version:
-            self._verified.clear()
-            self._keys_version = verifier.keys_version
+        version = verifier.keys_version
         known = self._verified.get(token)
-        if known is not None:
-            return known
+        if known is not None and known[0] == version:
+            return known[1]
         verification = verifier.verify(token)
         if isinstance(verification, Verified):
-            self._verified.put(token, verification, len(token) + 1024)
+            self._verified.put(token, (version, verification), len(token) + 1024)
         return verification

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .decision import Decision, Pass, Redirect, Refuse
+from .decision import Answer, Pass, Redirect
 from .holding import Held
 from .refresher import STORE_DOWN, Flight
 from .routes import Rule
@@ -40,7 +40,7 @@ class Journal:
             )
 
     def decided(
-        self, environ: WSGIEnvironment, rule: Rule, decision: Decision, flight: Flight, *, held: Held, began: float
+        self, environ: WSGIEnvironment, rule: Rule, decision: Answer, flight: Flight, *, held: Held, began: float
     ) -> None:
         """Write a line for a request (DEBUG), and one for what somebody should know."""
         if flight.outcome is not None:
@@ -77,9 +77,7 @@ class Journal:
         if isinstance(outcome, Refreshed) and flight.own:
             log.info("refreshed session=%s", name)
         elif isinstance(outcome, Unreachable) and outcome.reason == STORE_DOWN:
-            self._once(
-                logging.WARNING, "the store is down: good tokens pass, and nothing is refreshed until it is back"
-            )
+            self._once(logging.WARNING, f"{STORE_DOWN}: good tokens pass, and nothing is refreshed meanwhile")
         elif isinstance(outcome, Unreachable) and flight.own:
             log.warning("the authorization server gave no answer: %s session=%s", outcome.reason, name)
         elif isinstance(outcome, Rejected) and not outcome.ends_session:
@@ -117,11 +115,11 @@ def _name(flight: Flight) -> str:
     return "-" if flight.member is None else flight.member.name
 
 
-def _in_words(decision: Decision, flight: Flight) -> str:
+def _in_words(decision: Answer, flight: Flight) -> str:
     if isinstance(decision, Pass):
         if isinstance(flight.outcome, Refreshed):
             return "refreshed" if flight.own else "handed over"
         return " ".join(("passed", decision.state, decision.reason)).strip()
     if isinstance(decision, Redirect):
         return f"303 {decision.reason}"
-    return f"{decision.status} {decision.reason}" if isinstance(decision, Refuse) else ""
+    return f"{decision.status} {decision.reason}"

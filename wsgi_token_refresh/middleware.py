@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import wsgi
-from .decision import ANONYMOUS, LIVE, Access, Decision, Pass, Redirect, Refresh, decide, settle
+from .decision import ANONYMOUS, LIVE, Access, Answer, Decision, Pass, Redirect, Refresh, decide, settle
 from .errors import ConfigurationError
 from .holding import Assessor, Held, Verifier
 from .journal import Journal
@@ -55,7 +55,7 @@ class _Decided:
     navigation: bool
     held: Held
     flight: Flight
-    decision: Decision
+    decision: Answer
 
 
 class TokenRefreshMiddleware:
@@ -118,7 +118,7 @@ class TokenRefreshMiddleware:
         decision = decide(
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
         )
-        if self._ledger_has_a_say(rule, decision, held):
+        if isinstance(decision, Refresh) or self._is_to_be_looked_up(rule, decision, held):
             flight = self._consult(decision, held, candidates)
             held = self._landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
@@ -146,9 +146,7 @@ class TokenRefreshMiddleware:
                 self._rules[path] = rule
         return rule
 
-    def _ledger_has_a_say(self, rule: Rule, decision: Decision, held: Held) -> bool:
-        if isinstance(decision, Refresh):
-            return True
+    def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
         return decision == Pass(LIVE) and rule >= Rule.OPTIONAL and held.refreshable
 
     def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:

@@ -21,10 +21,11 @@ from werkzeug.http import parse_cookie
 from wsgi_token_refresh.dialects import DIALECTS, read_token_response
 from wsgi_token_refresh.errors import StoreError
 from wsgi_token_refresh.middleware import TokenRefreshMiddleware
-from wsgi_token_refresh.records import Look, Records
+from wsgi_token_refresh.records import DAY, Look, Records
 from wsgi_token_refresh.routes import Routes
 from wsgi_token_refresh.sessions.token_cookies import TokenCookies
 from wsgi_token_refresh.store import Entry, Store
+from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.token_session import get_session
 from wsgi_token_refresh.tokens import Outcome, Refreshed, Rejected, Tokens, Unreachable, received
 
@@ -134,11 +135,12 @@ class Endpoint:
 
 
 class SteppedStore:
-    """A real store; every operation is a point, and the store can be down."""
+    """A real store; every operation is a point, and a shared one can be down."""
 
-    def __init__(self, world: World, inner: Store) -> None:
+    def __init__(self, world: World, inner: Store, *, shared: bool = True) -> None:
         self.world = world
         self.inner = inner
+        self.shared = shared
 
     def read(self, key: str) -> Entry:
         self._point(f"read {key[:4]}")
@@ -159,7 +161,7 @@ class SteppedStore:
 
     def _point(self, what: str) -> None:
         self.world.point(what)
-        if self.world.store_down:
+        if self.shared and self.world.store_down:
             raise StoreError("down")
 
 
@@ -191,7 +193,9 @@ class Running:
 class World:
     """Two hosts, one store, one authorization server, one browser."""
 
-    def __init__(self, make_store: Callable[[Callable[[], float]], Store], kind: str, *, single_use: bool = True) -> None:
+    def __init__(
+        self, make_store: Callable[[Callable[[], float]], Store], kind: str, *, single_use: bool = True
+    ) -> None:
         self.now = START
         self.server = AuthorizationServer(self, kind)
         self.inner = make_store(lambda: self.now)
@@ -330,13 +334,19 @@ class World:
         self.forgiven.append(why)
 
     def sending(self, refresh_token: str) -> None:
-        """Check that only the current generation is ever sent, and never twice unless nobody knows what became of it."""
-        look = self.look(refresh_token)
-        assert look is None or look.tokens.refresh_token == refresh_token, "a generation was sent that is not current"
+        """Check that only the current generation is ever sent, by one caller at a time, whom the record names.
+
+        And never twice, unless nobody can know what became of the first.
+        """
+        look, caller = self.look(refresh_token), self._current()
+        if look is not None and look.family.state.value == "live":
+            assert look.tokens.refresh_token == refresh_token, "a generation was sent that is not current"
+            assert self.store_down or look.family.calling, "somebody sent whom the record does not name as the caller"
         if self.server.kind != "static":
             earlier = self.sent.setdefault(refresh_token, [])
+            assert not any(self._is_asking(each) for each in earlier), "two callers at once"
             assert not earlier or self.forgiven or self._may_repeat(refresh_token), "a refresh token was sent twice"
-            earlier.append(self._current())
+            earlier.append(caller)
 
     def look(self, refresh_token: str) -> Look | None:
         return Records(self.inner, IDENTITY, 30 * 86400).find(Tokens(refresh_token=refresh_token))
@@ -432,12 +442,16 @@ class World:
                     return True
         return False
 
+    def _is_asking(self, running: Running) -> bool:
+        at_work = self.running.get(running.number) is running and running.host not in self.stopped
+        return at_work and not running.disturbed and running.at in ("sent", "answered", "waits")
+
     def _may_repeat(self, refresh_token: str) -> bool:
         look = self.look(refresh_token)
         return look is not None and look.family.pause is not None and look.family.pause.sent
 
     def _host(self) -> TokenRefreshMiddleware:
-        return TokenRefreshMiddleware(
+        host = TokenRefreshMiddleware(
             self._application,
             token_endpoint=self.endpoint,  # type: ignore[arg-type]
             routes=Routes(optional=["/enter", "/logout"]),
@@ -447,3 +461,7 @@ class World:
             clock=lambda: self.now,
             monotonic=lambda: self.now,
         )
+        if not self.endpoint.single_use:
+            own = SteppedStore(self, MemoryStore(clock=lambda: self.now), shared=False)
+            host._refresher._alone = Records(own, IDENTITY, DAY)  # noqa: SLF001
+        return host

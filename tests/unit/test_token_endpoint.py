@@ -545,7 +545,9 @@ class TestTheWire:
             pytest.param(b"", Unreachable(True, "connection closed without an answer"), id="closed before answering"),
             pytest.param(b"SSH-2.0-x\r\n", Unreachable(True, "answer is no HTTP"), id="another protocol"),
             pytest.param(
-                b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", Unreachable(True, "answer cut short"), id="cut short"
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n{",
+                Unreachable(True, "answer cut short"),
+                id="cut short",
             ),
             pytest.param(b"HTTP/1.0 200 OK\r\n\r\n" + BODY, NEW, id="closed after an answer without a length"),
             pytest.param(

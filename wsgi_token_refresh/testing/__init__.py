@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .authorization_server import RotatingAuthorizationServer
+    from .signed_in import signed_in
 
-__all__ = ["RotatingAuthorizationServer"]
+__all__ = ["RotatingAuthorizationServer", "signed_in"]
 
-_HOMES = {"RotatingAuthorizationServer": "authorization_server"}
+_HOMES = {"RotatingAuthorizationServer": "authorization_server", "signed_in": "signed_in"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,297 @@
+"""Paths as routers may read them, and paths that are safe to redirect to."""
+
+from __future__ import annotations
+
+import warnings
+from urllib.parse import quote, urljoin, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+from werkzeug.routing import Rule as UrlRule
+
+from wsgi_token_refresh.paths import LONGEST_NEXT, has_control_characters, readings, safe_next
+from wsgi_token_refresh.routes import Routes, Rule
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from pyramid.exceptions import URLDecodeError
+    from pyramid.request import Request as PyramidRequest
+    from pyramid.traversal import ResourceTreeTraverser, traversal_path_info
+    from pyramid.urldispatch import RoutesMapper
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param("/a/b.c", {"/a/b.c"}, id="a plain path reads one way"),
+        pytest.param("/a/", {"/a/"}, id="a slash at the end stays"),
+        pytest.param("/", {"/"}, id="the root reads one way"),
+        pytest.param("", {"", "/"}, id="an empty path is the root"),
+        pytest.param("a", {"a", "/a"}, id="a missing first slash is added"),
+        pytest.param("//a", {"//a", "/a"}, id="slashes are merged"),
+        pytest.param("/a/./b", {"/a/./b", "/a/b"}, id="a dot is nothing"),
+        pytest.param("/a/../b", {"/a/../b", "/b"}, id="two dots go up"),
+        pytest.param("/a/..", {"/a/..", "/"}, id="two dots at the end go up"),
+        pytest.param("/..", {"/..", "/"}, id="nothing is above the root"),
+        pytest.param("/a/.", {"/a/.", "/a/"}, id="a dot at the end is a directory"),
+        pytest.param("/.a/...", {"/.a/..."}, id="other dots are names"),
+        pytest.param("/a\\b", {"/a\\b", "/a/b"}, id="a backslash is a slash"),
+        pytest.param("/a;x=1/b", {"/a;x=1/b", "/a/b"}, id="parameters go"),
+        pytest.param("/a%2Fb", {"/a%2Fb", "/a/b"}, id="decoded once"),
+        pytest.param("/%2541", {"/%2541", "/%41"}, id="and once only"),
+        pytest.param("/a%3Bx", {"/a%3Bx", "/a;x", "/a"}, id="what was encoded is read in turn"),
+        pytest.param("/%C3%A9", {"/%C3%A9", "/Ã©"}, id="decoded to Latin-1, as WSGI has it"),
+    ],
+)
+def test_readings(path, expected):
+    assert readings(path) == expected
+
+
+def test_too_many_readings_are_none():
+    assert readings("".join(f"/{n};a\\../%2e%2f" for n in range(40))) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "has"),
+    [
+        pytest.param("/a b~é", False, id="space and letters are none"),
+        pytest.param("/\x00", True, id="NUL is one"),
+        pytest.param("/a\n", True, id="a line feed is one, at the end too"),
+        pytest.param("/\x1f", True, id="the last of the first ones"),
+        pytest.param("/\x7f", True, id="DEL is one"),
+    ],
+)
+def test_has_control_characters(path, has):
+    assert has_control_characters(path) is has
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/",
+        "/a",
+        "/a/b?c=d&e=/f",
+        "/a#b",
+        "/a?next=https://a.example/",
+        "/a:b",
+        "/a//b",
+        "/%C3%A9",
+        "/é",
+        "/a?b=%20c",
+        "/a?b=100%",
+        "/@evil.example",
+        "/" + "a" * (LONGEST_NEXT - 1),
+    ],
+)
+def test_safe_next_takes_local_paths(value):
+    assert safe_next(value) == value
+
+
+ATTACKS = {
+    "nothing": "",
+    "no path": "a",
+    "a host": "https://evil.example/",
+    "a scheme without slashes": "https:evil.example",
+    "a script": "javascript:alert(1)",
+    "data": "data:text/html,x",
+    "two slashes": "//evil.example",
+    "three slashes": "///evil.example",
+    "slash and backslash": "/\\evil.example",
+    "backslashes": "\\\\evil.example",
+    "a backslash further on": "/a\\b",
+    "a space in front": " /a",
+    "a space in front of a host": " //evil.example",
+    "a space after the slash": "/ /evil.example",
+    "a tab between slashes": "/\t/evil.example",
+    "a line feed between slashes": "/\n/evil.example",
+    "a carriage return": "/a\rSet-Cookie: a=b",
+    "NUL": "/a\x00",
+    "DEL": "/a\x7f",
+    "a C1 control character": "/a\x85b",
+    "a no-break space": "/\xa0/evil.example",
+    "a line separator": "/\u2028/evil.example",
+    "an encoded slash": "/%2fevil.example",
+    "an encoded backslash": "/%5Cevil.example",
+    "a slash encoded twice": "/%252fevil.example",
+    "a slash encoded three times": "/%25252fevil.example",
+    "a slash encoded so often that nobody looks": "/%2525252525252fevil.example",
+    "an encoded line feed": "/a%0d%0aSet-Cookie:a=b",
+    "an encoded line feed, twice": "/a%250aSet-Cookie:a=b",
+    "an encoded NUL": "/a%00",
+    "an encoded tab between slashes": "/%09/evil.example",
+    "too long": "/" + "a" * LONGEST_NEXT,
+}
+
+
+@pytest.mark.parametrize("value", ATTACKS.values(), ids=ATTACKS)
+def test_safe_next_refuses(value):
+    assert safe_next(value, "/home") == "/home"
+
+
+@pytest.mark.parametrize("value", [None, 7, b"/a", ["/a"]], ids=repr)
+def test_safe_next_refuses_what_is_no_string(value):
+    assert safe_next(value) == "/"
+
+
+NEXT = st.lists(
+    st.sampled_from(["/", "\\", "%2f", "%5c", "%25", "2f", ":", "@", "evil.example", "a", ".", "?", "#", "\t", "%0a"])
+    | st.characters(),
+    max_size=12,
+).map("".join)
+
+
+@given(NEXT)
+def test_safe_next_never_leaves_the_host(value):
+    safe = safe_next(value, "/")
+    # Browsers read a backslash as a slash, and drop tabs and line feeds (WHATWG URL 4.4).
+    read = safe.replace("\\", "/").translate({9: None, 10: None, 13: None})
+    assert urlsplit(urljoin("https://ours.example/a/b", read)).netloc == "ours.example"
+    assert safe.isprintable() or not safe.isascii()
+
+
+# Differentially: what a router reaches, Routes has seen.
+
+PROTECTED = ("/dashboard", "/a/b", "/größe")
+LOOSE = Routes(
+    protected=list(PROTECTED), public=["/open", "/a", "/dash"], guest_only=["/register"], login_url="/register/login"
+)
+SHAPES = ("/dashboard", "/dashboard/", "/dashboard/{rest}", "/a/b", "/a/b/{rest}/c", "/größe", "/größe/{rest}")
+SEPARATORS = [
+    "/",
+    "//",
+    "/./",
+    "/../",
+    "\\",
+    ";",
+    ";x",
+    "..",
+    ".",
+    "%2f",
+    "%2e",
+    "%5c",
+    "%3b",
+    "%64",
+    "%",
+    "%25",
+    "@",
+    "?",
+    "\x01",
+]
+NAMES = ["dashboard", "dash", "board", "a", "b", "c", "open", "register", "login", "größe", "Dashboard"]
+PIECES = st.sampled_from(SEPARATORS + NAMES)
+PATHS = st.lists(PIECES, max_size=8).map(lambda pieces: "".join(pieces).encode().decode("latin-1"))
+HONEST = st.lists(
+    st.sampled_from(["dashboard", "a", "b", "c", "x", "größe", "..", ".", "", "dashboard;x", "open"]), max_size=7
+)
+ANY_PATH = PATHS | HONEST.map(lambda segments: ("/" + "/".join(segments)).encode().decode("latin-1"))
+
+
+def is_closed(path):
+    """Tell whether nobody without a session gets in."""
+    return has_control_characters(path) or LOOSE.rule_for(path) is Rule.PROTECTED
+
+
+def environ_of(path):
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "ours.example",
+        "SERVER_PORT": "80",
+        "HTTP_HOST": "ours.example",
+        "wsgi.url_scheme": "http",
+    }
+
+
+FLASK = Map(
+    [
+        *(
+            UrlRule(shape.replace("{rest}", converter), endpoint=shape)
+            for shape in SHAPES
+            for converter in ("<rest>", "<path:rest>")
+        ),
+        UrlRule("/open/<path:rest>", endpoint="open"),
+        UrlRule("/", endpoint="root"),
+    ]
+)
+
+
+@given(ANY_PATH)
+def test_flask_reaches_no_protected_view_by_a_path_left_open(path):
+    try:
+        reached, _ = FLASK.bind_to_environ(environ_of(path)).match()
+    except HTTPException:
+        return
+    assert is_closed(path) or reached not in SHAPES
+
+
+def pyramid_mapper():
+    mapper = RoutesMapper()
+    for shape in SHAPES:
+        mapper.connect(shape, shape)
+        mapper.connect(f"{shape} and below", f"{shape.rstrip('/')}/*below")
+    return mapper
+
+
+PYRAMID = pyramid_mapper()
+
+
+@given(ANY_PATH)
+def test_pyramid_reaches_no_protected_view_by_a_path_left_open(path):
+    try:
+        reached = PYRAMID(PyramidRequest(environ_of(path)))["route"]
+    except URLDecodeError:
+        return
+    assert is_closed(path) or reached is None
+
+
+class Resource(dict):
+    """A node of the resource tree."""
+
+
+TREE = Resource(
+    dashboard=Resource(x=Resource()),
+    open=Resource(),
+    a=Resource(b=Resource(c=Resource())),
+)
+TREE["größe"] = Resource()
+CLOSED = (TREE["dashboard"], TREE["dashboard"]["x"], TREE["a"]["b"], TREE["a"]["b"]["c"], TREE["größe"])
+
+
+@given(ANY_PATH)
+def test_traversal_reaches_no_protected_resource_by_a_path_left_open(path):
+    request = PyramidRequest(environ_of(path))
+    request.matchdict = None
+    try:
+        context = ResourceTreeTraverser(TREE)(request)["context"]
+    except URLDecodeError:
+        return
+    assert is_closed(path) or not any(context is each for each in CLOSED)
+
+
+@given(ANY_PATH)
+def test_traversal_s_segments_are_among_the_readings(path):
+    try:
+        segments = traversal_path_info(path)
+    except URLDecodeError:
+        return
+    read = "/" + "/".join(segments).encode().decode("latin-1")
+    found = readings(path)
+    assert found is None or read.rstrip("/") in {each.rstrip("/") for each in found}
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=40))
+def test_any_path_has_a_rule(path):
+    assert LOOSE.rule_for(path) in Rule
+
+
+@given(st.lists(st.sampled_from(["dashboard", "a", "b", "x y", "é", "größe"]), max_size=5), st.data())
+def test_an_encoded_path_is_no_laxer_than_the_plain_one(segments, data):
+    plain = "/" + "/".join(segments).encode().decode("latin-1")
+    at = data.draw(st.integers(0, len(plain)))
+    encoded = plain[:at] + quote(plain[at : at + 1].encode("latin-1"), safe="") + plain[at + 1 :]
+    assert LOOSE.rule_for(encoded) >= LOOSE.rule_for(plain)

@@ -1,0 +1,159 @@
+"""Which rule a path falls under."""
+
+from __future__ import annotations
+
+import pytest
+
+from wsgi_token_refresh.errors import ConfigurationError
+from wsgi_token_refresh.routes import Routes, Rule
+
+ROUTES = Routes(
+    protected=["/dashboard", "/open/secret", "/größe"],
+    optional=["/dashboard/about"],
+    public=["/open", "/dashboard/about/logo.svg"],
+    guest_only=["/register", "/register/now/"],
+)
+
+
+def latin(path):
+    return path.encode().decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        pytest.param("/dashboard", Rule.PROTECTED, id="a prefix matches itself"),
+        pytest.param("/dashboard/", Rule.PROTECTED, id="a prefix matches itself with a slash"),
+        pytest.param("/dashboard/a/b", Rule.PROTECTED, id="a prefix matches what lies below"),
+        pytest.param("/dash", Rule.OPTIONAL, id="no part of a segment matches"),
+        pytest.param("/dashboards", Rule.OPTIONAL, id="no beginning of a segment matches"),
+        pytest.param("/Dashboard", Rule.OPTIONAL, id="case counts"),
+        pytest.param("/dashboard/about", Rule.OPTIONAL, id="the longer prefix wins, laxer"),
+        pytest.param("/dashboard/about/us", Rule.OPTIONAL, id="the longer prefix wins below, too"),
+        pytest.param("/dashboard/aboutus", Rule.PROTECTED, id="the longer prefix wins on whole segments only"),
+        pytest.param("/dashboard/about/logo.svg", Rule.PUBLIC, id="the longest of three wins"),
+        pytest.param("/open/secret/x", Rule.PROTECTED, id="the longer prefix wins, stricter"),
+        pytest.param("/open/x", Rule.PUBLIC, id="the shorter prefix holds beside it"),
+        pytest.param("/elsewhere", Rule.OPTIONAL, id="what no rule names is optional"),
+        pytest.param("/", Rule.OPTIONAL, id="the root is optional where no rule names it"),
+        pytest.param("", Rule.OPTIONAL, id="an empty path is the root"),
+        pytest.param("/register", Rule.GUEST_ONLY, id="guest_only"),
+        pytest.param("/register/now", Rule.GUEST_ONLY, id="a slash at the end of a prefix is the same prefix"),
+        pytest.param("/login", Rule.LOGIN, id="login_url is login"),
+        pytest.param("/login/", Rule.LOGIN, id="login_url with a slash is login"),
+        pytest.param("/login/reset", Rule.OPTIONAL, id="below login_url is not login"),
+        pytest.param(latin("/größe/x"), Rule.PROTECTED, id="a path is UTF-8, read as WSGI has it"),
+        pytest.param("dashboard", Rule.PROTECTED, id="a missing first slash is added"),
+        pytest.param("//dashboard", Rule.PROTECTED, id="double slashes are one"),
+        pytest.param("/open//secret", Rule.PROTECTED, id="double slashes inside are one"),
+        pytest.param("/./dashboard", Rule.PROTECTED, id="a dot segment is none"),
+        pytest.param("/open/../dashboard", Rule.PROTECTED, id="two dots go up"),
+        pytest.param("/../../dashboard", Rule.PROTECTED, id="two dots go no further than the root"),
+        pytest.param("/dashboard/../open", Rule.PROTECTED, id="the strictest of both readings: literal"),
+        pytest.param("\\dashboard", Rule.PROTECTED, id="a backslash is a slash"),
+        pytest.param("/open\\secret", Rule.PROTECTED, id="a backslash inside is a slash"),
+        pytest.param("/dashboard;v=1", Rule.PROTECTED, id="parameters are none"),
+        pytest.param("/open;a=b/secret;c", Rule.PROTECTED, id="parameters inside are none"),
+        pytest.param("/d%61shboard", Rule.PROTECTED, id="percent-decoded once more"),
+        pytest.param("/open%2fsecret", Rule.PROTECTED, id="an encoded slash is a slash"),
+        pytest.param("/open/%2e%2e/dashboard", Rule.PROTECTED, id="encoded dots go up"),
+        pytest.param("/d%2561shboard", Rule.OPTIONAL, id="and not twice"),
+        pytest.param("/open/%zz", Rule.PUBLIC, id="a percent sign that encodes nothing stays"),
+        pytest.param("/a;b/../%2e%2e/\\x//" * 300, Rule.PROTECTED, id="more readings than anybody means: strict"),
+    ],
+)
+def test_rule_for(path, rule):
+    assert ROUTES.rule_for(path) is rule
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "rule"),
+    [
+        pytest.param({}, "/anything", Rule.PROTECTED, id="without a word everything is protected"),
+        pytest.param({}, "/", Rule.PROTECTED, id="without a word the root is protected"),
+        pytest.param({}, "/login", Rule.LOGIN, id="without a word login_url always passes"),
+        pytest.param({"public": ["/login"]}, "/login", Rule.LOGIN, id="login_url under public is login"),
+        pytest.param({"guest_only": ["/login"]}, "/login", Rule.GUEST_ONLY, id="login_url can be guest_only"),
+        pytest.param(
+            {"protected": [], "login_url": "/"}, "/", Rule.LOGIN, id="login_url can be the root of the application"
+        ),
+        pytest.param({"protected": []}, "/x", Rule.OPTIONAL, id="an empty list protects nothing"),
+        pytest.param({"protected": ("/a",), "public": {"/b"}}, "/b/c", Rule.PUBLIC, id="any collection will do"),
+        pytest.param({"login_url": "/a/../login"}, "/login", Rule.PROTECTED, id="login_url matches as it is written"),
+    ],
+)
+def test_rule_for_with(arguments, path, rule):
+    assert Routes(**arguments).rule_for(path) is rule
+
+
+def test_strictness():
+    assert Rule.PROTECTED > Rule.OPTIONAL > Rule.GUEST_ONLY > Rule.PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        pytest.param({"protected": "/a"}, "protected", id="one string is not a list"),
+        pytest.param({"public": None}, "public", id="None is not a list"),
+        pytest.param({"optional": ["a"]}, "optional", id="a prefix begins with a slash"),
+        pytest.param({"public": ["/a/*"]}, "public", id="a prefix is no glob"),
+        pytest.param({"public": ["/a?b"]}, "public", id="a prefix has no query"),
+        pytest.param({"public": ["/a#b"]}, "public", id="a prefix has no fragment"),
+        pytest.param({"public": ["/a//b"]}, "public", id="a prefix has no double slash"),
+        pytest.param({"public": ["/a/../b"]}, "public", id="a prefix has no dot segments"),
+        pytest.param({"public": ["/a%20b"]}, "public", id="a prefix is not encoded"),
+        pytest.param({"guest_only": [7]}, "guest_only", id="a prefix is a string"),
+        pytest.param({"protected": ["/a"], "public": ["/a/"]}, "/a", id="one prefix under two rules"),
+        pytest.param({"login_url": "https://auth.example.com/"}, "login_url", id="login_url is local"),
+        pytest.param({"login_url": "//evil.example"}, "login_url", id="login_url names no host"),
+        pytest.param({"login_url": "/login?a=b"}, "login_url", id="login_url has no query"),
+        pytest.param({"login_url": ""}, "login_url", id="login_url is not empty"),
+        pytest.param({"login_url": None}, "login_url", id="login_url is a string"),
+        pytest.param({"home_url": "home"}, "home_url", id="home_url begins with a slash"),
+        pytest.param({"trusted_origins": "https://a.example"}, "trusted_origins", id="one origin is not a list"),
+        pytest.param({"trusted_origins": None}, "trusted_origins", id="no origins are an empty list"),
+        pytest.param({"trusted_origins": ["a.example"]}, "trusted_origins", id="an origin has a scheme"),
+        pytest.param({"trusted_origins": ["https://a.example/x"]}, "trusted_origins", id="an origin has no path"),
+        pytest.param({"trusted_origins": ["https://[a"]}, "trusted_origins", id="an origin can be read"),
+        pytest.param({"trusted_origins": [7]}, "trusted_origins", id="an origin is a string"),
+        pytest.param({"preflight": "deny"}, "preflight", id="preflight is answered or passed"),
+    ],
+)
+def test_cannot_be_configured(arguments, named):
+    with pytest.raises(ConfigurationError, match=named) as raised:
+        Routes(**arguments)
+    assert all(problem.startswith("Routes: ") for problem in raised.value.problems)
+
+
+def test_all_problems_at_once():
+    with pytest.raises(ConfigurationError) as raised:
+        Routes(protected=["a", "b"], login_url="x", home_url="y", trusted_origins=["z"], preflight="w")
+    assert len(raised.value.problems) == 6
+
+
+@pytest.mark.parametrize(
+    ("origin", "trusted"),
+    [
+        pytest.param("https://app.example.com", True, id="as it is listed"),
+        pytest.param("https://APP.example.com", True, id="in any case"),
+        pytest.param("http://app.example.com", False, id="not by another scheme"),
+        pytest.param("https://app.example.com:8443", False, id="not on another port"),
+        pytest.param("https://app.example.com.evil.example", False, id="not as a beginning"),
+        pytest.param("https://x.app.example.com", False, id="not below it"),
+        pytest.param("null", False, id="not an opaque one"),
+        pytest.param("", False, id="not an empty one"),
+        pytest.param("https://[", False, id="not one that cannot be read"),
+    ],
+)
+def test_is_trusted(origin, trusted):
+    assert Routes(trusted_origins=["https://app.example.com/"]).is_trusted(origin) is trusted
+
+
+def test_nobody_is_trusted_without_a_word():
+    assert not Routes().is_trusted("null")
+
+
+def test_repr_names_the_rules():
+    assert repr(Routes(protected=["/a"], public=["/b"])) == (
+        "Routes({'protected': ['/a'], 'public': ['/b']}, login_url='/login')"
+    )

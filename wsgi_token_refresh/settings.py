@@ -1,0 +1,394 @@
+"""Settings: one flat vocabulary for ini files, the environment and Flask's config.
+
+The words are the argument names of the collaborators; where two of them share one, or a name alone says too little,
+it has a prefix: ``dialect_send``, ``jwks_timeout``. Values may be text: lists are split on white space,
+``true``, ``yes``, ``on`` and ``1`` are true.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar, cast
+
+from .dialects import DIALECTS, Dialect
+from .errors import ConfigurationError
+from .routes import Routes
+from .sessions.token_cookies import TokenCookies
+from .store import Store
+from .stores.memory import MemoryStore
+from .stores.sqlite import SqliteStore
+from .token_endpoint import TokenEndpoint
+from .verifier import JwtVerifier
+
+PREFIX = "TOKEN_REFRESH_"
+"""What a word begins with in the environment and in Flask's config, where it is upper case."""
+
+T = TypeVar("T")
+Reader = Callable[[object], Any]
+Table = Mapping[str, tuple[str, Reader]]
+
+_NOT_OURS = ("here", "__file__")
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_SQLITE = "sqlite:///"
+_NEAR_FOR_SURE = 0.75
+# "Routes: protected has ..." and "url: is ...": the argument is named first, after the class at most.
+_ARGUMENT = re.compile(r"(?:[A-Z]\w+: )?(\w*)")
+
+log = logging.getLogger("wsgi_token_refresh")
+
+
+class _Tuning(TypedDict, total=False):
+    refresh_before: float
+    hand_over: float
+    authorization_header: bool
+
+
+class Arguments(_Tuning):
+    """What ``TokenRefreshMiddleware`` takes beside the application; ``store`` is None where none was named."""
+
+    token_endpoint: TokenEndpoint
+    routes: Routes
+    verifier: JwtVerifier | None
+    session: TokenCookies
+    store: Store | None
+
+
+def read_settings(settings: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ) -> Arguments:
+    """Make the collaborators that a mapping describes; words that it lacks are looked for in the environment.
+
+    The environment has them as ``TOKEN_REFRESH_*``, and so may the mapping, whose other upper-case keys are let
+    alone then (Flask's config). None counts as not said. Raises one ``ConfigurationError`` that names every wrong
+    setting, and no secret.
+    """
+    problems: list[str] = []
+    reading = _Reading({**_from_environ(environ, problems), **_from_mapping(settings or {}, problems)}, problems)
+    endpoint, routes, verifier = _token_endpoint(reading), _routes(reading), _verifier(reading)
+    session, store, tuning = _session(reading), reading.one("store", _store_of), cast("_Tuning", reading.take(_TUNING))
+    if problems or endpoint is None or routes is None or session is None:
+        raise ConfigurationError(dict.fromkeys(problems))
+    return {
+        "token_endpoint": endpoint,
+        "routes": routes,
+        "verifier": verifier,
+        "session": session,
+        "store": store,
+        **tuning,
+    }
+
+
+# What is said, and where.
+
+
+def _from_mapping(settings: Mapping[str, object], problems: list[str]) -> dict[str, object]:
+    said: dict[str, object] = {}
+    for key, value in settings.items():
+        word = _word(key)
+        if word is None or value is None:
+            continue
+        if word not in WORDS:
+            problems.append(f"{word}: is no setting; {_nearest(word)}")
+        elif word in said:
+            problems.append(f"{word}: is said twice, as {word} and as {PREFIX}{word.upper()}; leave one out")
+        said[word] = value
+    return said
+
+
+def _word(key: object) -> str | None:
+    """Give the word of a key; None for what is somebody else's: Flask's, Paste's."""
+    name = str(key)
+    if name.startswith(PREFIX):
+        return name[len(PREFIX) :].lower()
+    return None if name.isupper() or name in _NOT_OURS else name
+
+
+def _from_environ(environ: Mapping[str, str], problems: list[str]) -> dict[str, object]:
+    said: dict[str, object] = {}
+    for key, value in environ.items():
+        word = key[len(PREFIX) :].lower()
+        if not key.startswith(PREFIX) or not value:
+            continue
+        if word in WORDS:
+            said[word] = value
+        elif difflib.get_close_matches(word, WORDS, 1, _NEAR_FOR_SURE):
+            problems.append(f"{key} in the environment: {word} is no setting; {_nearest(word)}")
+        else:
+            # Others write there too: Kubernetes does for a service that is named token-refresh.
+            log.warning("%s in the environment is no setting of ours, and is ignored", key)
+    return said
+
+
+def _nearest(word: str) -> str:
+    near = difflib.get_close_matches(word, WORDS, 1)
+    return f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(WORDS))}"
+
+
+class _Reading:
+    """What was said, and all that is wrong with it so far."""
+
+    def __init__(self, said: Mapping[str, object], problems: list[str]) -> None:
+        self._said = said
+        self.problems = problems
+
+    def says(self, *words: str) -> list[str]:
+        """Tell which of these words were said."""
+        return [word for word in words if word in self._said]
+
+    def one(self, word: str, read: Reader) -> Any:
+        """Read one word; None where it was not said, or not well."""
+        if word not in self._said:
+            return None
+        try:
+            return read(self._said[word])
+        except ValueError as error:
+            self.problems.append(f"{word}: {error}")
+            return None
+
+    def take(self, table: Table) -> dict[str, Any]:
+        """Read the words of a table that were said, by the arguments that they stand for."""
+        read = {argument: self.one(word, reader) for word, (argument, reader) in table.items()}
+        return {argument: value for argument, value in read.items() if value is not None}
+
+    def secret(self, word: str) -> str | bytes | None:
+        """Read a secret, said itself or in the file that ``<word>_file`` names."""
+        if len(both := self.says(word, f"{word}_file")) == 2:
+            self.problems.append(f"{word}: is said in {both[0]} and in {both[1]}; leave one out")
+        found: str | bytes | None = self.one(f"{word}_file", _file)
+        return self.one(word, _secret) if found is None else found
+
+    def make(self, make: Callable[..., T], arguments: Mapping[str, Any], table: Table) -> T | None:
+        """Make a collaborator; what it finds wrong is told in the words of the settings."""
+        words = {argument: word for word, (argument, _) in table.items()}
+        try:
+            return make(**arguments)
+        except ConfigurationError as error:
+            self.problems += [_in_words(problem, words) for problem in error.problems]
+            return None
+
+
+def _in_words(problem: str, words: Mapping[str, str]) -> str:
+    return _ARGUMENT.sub(lambda found: words.get(found[1], found[1]), problem, count=1)
+
+
+# The collaborators.
+
+
+def _token_endpoint(reading: _Reading) -> TokenEndpoint | None:
+    arguments = reading.take(_ENDPOINT)
+    dialect, secret = _dialect(reading), reading.secret("client_secret")
+    if not reading.says("token_endpoint"):
+        reading.problems.append(
+            "token_endpoint: is missing; give the URL of the authorization server that answers refresh grants, "
+            "such as https://auth.example.com/token"
+        )
+    # What else is wrong is to be told at once, so something stands for a URL that is missing.
+    arguments = {"url": "https://missing.invalid", **arguments, "client_secret": secret, "dialect": dialect}
+    return reading.make(TokenEndpoint, arguments, _ENDPOINT)
+
+
+def _dialect(reading: _Reading) -> Dialect | str:
+    named, changes = reading.one("dialect", _text) or "oauth2", reading.take(_DIALECT)
+    if not changes or named not in DIALECTS:
+        return str(named)
+    return reading.make(lambda **changes: replace(DIALECTS[named], **changes), changes, _DIALECT) or "oauth2"
+
+
+def _routes(reading: _Reading) -> Routes | None:
+    return reading.make(Routes, reading.take(_ROUTES), _ROUTES)
+
+
+def _verifier(reading: _Reading) -> JwtVerifier | None:
+    said = reading.says("key", "key_file", *_VERIFIER)
+    kind = reading.one("verifier", _one_of("jwt", "none"))
+    if kind == "none" and said:
+        reading.problems.append(f"verifier: none verifies nothing, but {', '.join(said)} is said; leave out either")
+    if kind == "none" or (kind is None and not said):
+        if not reading.says("verifier"):
+            reading.problems.append(_NOT_SAID)
+        return None
+    arguments = {"algorithms": (), **reading.take(_VERIFIER), **reading.take(_INSECURE)}
+    return reading.make(JwtVerifier, {**arguments, "key": reading.secret("key")}, _VERIFIER)
+
+
+_NOT_SAID = (
+    "verifier: is not said, and nobody is authenticated by a token that nobody verified; give jwks_url (or key, or "
+    "key_file) and algorithms, or say verifier = none where the API behind checks every token"
+)
+
+
+def _session(reading: _Reading) -> TokenCookies | None:
+    reading.one("session", _one_of("token_cookies"))
+    return reading.make(TokenCookies, reading.take(_COOKIES), _COOKIES)
+
+
+# Reading values; a ValueError says what was wanted, and shows nothing that may be a secret.
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is empty or no text; give text, or leave it out")
+    return value.strip()
+
+
+def _raw(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is no text; give text, or leave it out")
+    return value
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, str) and "-----BEGIN" in value:
+        # What has one line only, as environment variables often do, has its line breaks written out.
+        return value.replace("\\n", "\n")
+    if value in ("", b""):
+        raise ValueError("is empty; give the secret, or leave it out")
+    return value
+
+
+def _file(value: object) -> str:
+    path = Path(os.fspath(value) if isinstance(value, os.PathLike) else _text(value))
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} cannot be read ({error.strerror}); give the path of a file") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{str(path)!r} is no text in UTF-8; give the path of a file with the secret") from None
+    secret = text.removesuffix("\n")
+    if not secret:
+        raise ValueError(f"{str(path)!r} is empty; give the path of a file with the secret")
+    return secret
+
+
+def _list(value: object) -> list[str]:
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value):
+        return list(value)
+    raise ValueError("is no list of texts; give them with white space in between")
+
+
+def _truth(value: object) -> bool:
+    said = str(value).strip().lower()
+    if said not in _TRUE + _FALSE:
+        raise ValueError(f"is neither true nor false; give one of {', '.join(_TRUE + _FALSE)}")
+    return said in _TRUE
+
+
+def _number(value: object) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("is no number; give one, without a unit")
+    return number
+
+
+def _seconds(value: object) -> float:
+    if (number := _number(value)) <= 0:
+        raise ValueError("is not more than 0; give seconds")
+    return number
+
+
+def _whole(value: object) -> int:
+    number = _number(value)
+    if number != int(number):
+        raise ValueError("is no whole number; give one")
+    return int(number)
+
+
+def _samesite(value: object) -> str:
+    return _text(value).capitalize()
+
+
+def _one_of(*choices: str) -> Reader:
+    def read(value: object) -> str:
+        choice = _text(value).lower()
+        if choice not in choices:
+            raise ValueError(f"is unknown; give {' or '.join(choices)}")
+        return choice
+
+    return read
+
+
+def _store_of(value: object) -> Store:
+    text = _text(value)
+    if text == "memory":
+        return MemoryStore()
+    if text == "sqlite":
+        return SqliteStore()
+    if text.startswith(_SQLITE) and text.strip("/") != "sqlite:":
+        return SqliteStore("/" + text[len(_SQLITE) :].lstrip("/"))
+    # A URL may hold a password: it is not shown.
+    raise ValueError("is unknown; give memory, sqlite, or sqlite:///var/lib/app/sessions.sqlite (an absolute path)")
+
+
+_ENDPOINT: Table = {
+    "token_endpoint": ("url", _text),
+    "client_id": ("client_id", _text),
+    "client_auth": ("client_auth", _text),
+    "timeout": ("timeout", _number),
+    "single_use": ("single_use", _truth),
+    "old_access_token_survives": ("old_access_token_survives", _truth),
+    "revocation_endpoint": ("revocation_endpoint", _text),
+    "scope": ("scope", _text),
+    "allow_insecure": ("allow_insecure", _truth),
+    "ca_bundle": ("ca_bundle", _text),
+    "max_calls": ("max_calls", _whole),
+}
+_DIALECT: Table = {
+    "dialect_send": ("send", _text),
+    "dialect_refresh_token": ("refresh_token", _text),
+    "dialect_access_token": ("access_token", _text),
+    "dialect_new_refresh_token": ("new_refresh_token", _text),
+    "dialect_expires_in": ("expires_in", _text),
+    "dialect_refresh_expires_in": ("refresh_expires_in", _text),
+    "rejected": ("rejected", _list),
+}
+_ROUTES: Table = {
+    "protected": ("protected", _list),
+    "optional": ("optional", _list),
+    "public": ("public", _list),
+    "guest_only": ("guest_only", _list),
+    "login_url": ("login_url", _text),
+    "home_url": ("home_url", _text),
+    "trusted_origins": ("trusted_origins", _list),
+    "preflight": ("preflight", _text),
+}
+_VERIFIER: Table = {
+    "jwks_url": ("jwks_url", _text),
+    "algorithms": ("algorithms", _list),
+    "audience": ("audience", _list),
+    "issuer": ("issuer", _list),
+    "leeway": ("leeway", _number),
+    "jwks_timeout": ("timeout", _number),
+    "keys_max_age": ("keys_max_age", _number),
+}
+_INSECURE: Table = {"allow_insecure": ("allow_insecure", _truth)}
+_COOKIES: Table = {
+    "access_name": ("access_name", _text),
+    "refresh_name": ("refresh_name", _text),
+    "prefix": ("prefix", _raw),
+    "secure": ("secure", _truth),
+    "domain": ("domain", _text),
+    "path": ("path", _text),
+    "samesite": ("samesite", _samesite),
+    "refresh_max_age": ("refresh_max_age", _whole),
+}
+_TUNING: Table = {
+    "refresh_before": ("refresh_before", _seconds),
+    "hand_over": ("hand_over", _seconds),
+    "authorization_header": ("authorization_header", _truth),
+}
+
+_TABLES = (_ENDPOINT, _DIALECT, _ROUTES, _VERIFIER, _COOKIES, _TUNING)
+_CHOICES = ("dialect", "client_secret", "client_secret_file", "key", "key_file", "verifier", "session", "store")
+
+WORDS = frozenset((*_CHOICES, *(word for table in _TABLES for word in table)))
+"""Every word that there is."""
