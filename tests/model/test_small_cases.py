@@ -104,9 +104,10 @@ def schedules(make: Callable[[], World], blow: str | None, switches: int) -> Ite
                     yield {**schedule, step: blow}
 
 
-def tabs(kind: str, *, expired: bool, hosts: tuple[int, ...] = (0, 1)) -> Callable[[], World]:
+def tabs(kind: str, *, expired: bool, hosts: tuple[int, ...] = (0, 1), fault: str | None = None) -> Callable[[], World]:
     def make() -> World:
         world = World(lambda clock: MemoryStore(clock=clock), kind)
+        world.fault = fault
         world.jump(LIFETIME + 1 if expired else LIFETIME - 100)
         for host in hosts:
             world.request(host)
@@ -119,6 +120,12 @@ def tabs(kind: str, *, expired: bool, hosts: tuple[int, ...] = (0, 1)) -> Callab
 @pytest.mark.parametrize("kind", ["strict", "lenient", "static"])
 def test_two_tabs_in_every_order_with_up_to_two_switches(kind: str, expired: bool) -> None:
     make = tabs(kind, expired=expired)
+    assert sum(check(make, schedule) > 0 for schedule in schedules(make, None, 2)) > 200
+
+
+@pytest.mark.parametrize("fault", ["slow", "refused", "never processed"])
+def test_two_tabs_and_a_hiccup_in_every_order_with_up_to_two_switches(fault: str) -> None:
+    make = tabs("strict", expired=True, fault=fault)
     assert sum(check(make, schedule) > 0 for schedule in schedules(make, None, 2)) > 200
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from wsgi_token_refresh.stores.memory import MemoryStore
@@ -132,6 +134,27 @@ def test_a_woken_holder_does_not_send() -> None:
     assert w.visit(1).status == 200
 
 
+def test_a_woken_holder_does_not_write_over_the_one_who_took_its_place() -> None:
+    w = world()
+    w.jump(LIFETIME + 1)
+    holder = w.request(0)
+    run_until(w, holder, "before it sends")
+    w.stop(0)
+    w.jump(60)
+    successor = w.request(1)
+    run_until(w, successor, "answered")
+    w.go_on(0)
+    third = w.request(1)
+    for _ in range(30):
+        for each in (holder, third):
+            if each in w.runnable():
+                w.step(each)
+    assert len(w.sent) == 1
+    w.settle()
+    assert [each.response and each.response.status for each in (holder, successor, third)] == [503, 200, 200]
+    assert len(w.sent) == 1
+
+
 def test_a_holder_woken_after_the_server_answered_keeps_the_tokens() -> None:
     w = world()
     w.jump(LIFETIME + 1)
@@ -211,7 +234,7 @@ def test_there_is_one_try_for_each_session_and_pause() -> None:
         w.visit(len(tries) % 2)
         tries += [w.now] if w.fault is None else []
         w.jump(0.5)
-    pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
     assert pauses[:6] == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     w.jump(60)
     w.fault = None

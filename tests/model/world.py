@@ -211,7 +211,7 @@ class World:
         self.jar: dict[str, str] = {}
         self.forgiven: list[str] = []
         self.sent: dict[str, list[Running]] = {}
-        self.ended: dict[str, float] = {}
+        self.ended: set[str] = set()
         self.signed_out = False
         self._numbers = count()
         self._main = getcurrent()
@@ -271,7 +271,7 @@ class World:
             del self.running[running.number]
             if running.coroutine:
                 running.coroutine.throw(GreenletExit)
-        if self.hosts[host]._refresher._unsaved:  # noqa: SLF001
+        if self.hosts[host]._refresher._unsaved:
             self.forgive("a host crashed before it could write its tokens down")
         self.hosts[host] = self._host()
         self.stopped.discard(host)
@@ -304,8 +304,9 @@ class World:
                 self.jar[name] = value
         self.jars.append(dict(self.jar))
         gone = self.server.of_token.get(before)
-        if gone is not None and "refresh_token" not in self.jar and not gone.revoked and not self.signed_out:
-            assert self.server.kind == "lenient" and self.forgiven, "a living family's cookies were expired"
+        if gone and "refresh_token" not in self.jar and not gone.revoked and not self.signed_out:
+            assert self.server.kind == "lenient", "a living family's cookies were expired"
+            assert self.forgiven, "a living family's cookies were expired"
 
     def left_behind(self, jar: dict[str, str]) -> bool:
         """Tell whether a browser with this jar would show a generation that it was seen to have left for good."""
@@ -400,31 +401,30 @@ class World:
         if environ["PATH_INFO"] == "/api":
             session.refresh()
         if environ["PATH_INFO"] == "/logout":
-            self._end_known(session)
-            session.sign_out()
+            with self._ending(session):
+                session.sign_out()
             self.signed_out = True
         if environ["PATH_INFO"] == "/enter":
-            self._end_known(session)
             tokens = self.server.login()
-            session.sign_in({"access_token": tokens.access_token, "refresh_token": tokens.refresh_token})
+            with self._ending(session):
+                session.sign_in({"access_token": tokens.access_token, "refresh_token": tokens.refresh_token})
         self.point("in the view")
         start_response("200 OK", [])
         return [b""]
 
-    def _end_known(self, session: Any) -> None:
-        """Remember which families a view has ended, from the moment on at which its call returns."""
-        for tokens in session._came_along():  # noqa: SLF001
-            family = self.server.of_token.get(tokens.refresh_token or "")
-            if family is not None and not self.store_down:
-                self.ended.setdefault(family.name, float("inf"))
+    @contextmanager
+    def _ending(self, session: Any) -> Iterator[None]:
+        """Remember which families a view has ended once its call has returned, unless the store was down for it."""
+        came_along = [self.server.of_token.get(each.refresh_token or "") for each in session._came_along()]
+        yield
+        if not self.store_down:
+            self.ended |= {family.name for family in came_along if family is not None}
 
     def _decided(self, running: Running, headers: list[tuple[str, str]]) -> None:
         for name, value in headers:
             if name == "Set-Cookie" and value.startswith("refresh_token=") and "max-age=0" not in value.lower():
-                token = value.partition(";")[0].partition("=")[2]
-                look = None if self.store_down else self.look(token)
-                ended = look is not None and look.family.state.value == "ended"
-                assert not ended, "a family that had ended was brought back"
+                family = self.server.of_token[value.partition(";")[0].partition("=")[2]]
+                assert self.store_down or family.name not in self.ended, "a family that had ended was brought back"
 
     def _is_ready(self, running: Running) -> bool:
         return running.ready() or (running.wakes is not None and self.now >= running.wakes)
@@ -463,5 +463,5 @@ class World:
         )
         if not self.endpoint.single_use:
             own = SteppedStore(self, MemoryStore(clock=lambda: self.now), shared=False)
-            host._refresher._alone = Records(own, IDENTITY, DAY)  # noqa: SLF001
+            host._refresher._alone = Records(own, IDENTITY, DAY)
         return host

@@ -51,7 +51,7 @@ def test_readings(path, expected):
 
 
 def test_too_many_readings_are_none():
-    assert readings("".join(f"/{n};a\\../%2e%2f" for n in range(40))) is None
+    assert readings("\\%3b;a%3b..%2f..%3b../../%2f") is None
 
 
 @pytest.mark.parametrize(
@@ -154,11 +154,9 @@ def test_safe_next_never_leaves_the_host(value):
 
 # Differentially: what a router reaches, Routes has seen.
 
-PROTECTED = ("/dashboard", "/a/b", "/größe")
-LOOSE = Routes(
-    protected=list(PROTECTED), public=["/open", "/a", "/dash"], guest_only=["/register"], login_url="/register/login"
-)
-SHAPES = ("/dashboard", "/dashboard/", "/dashboard/{rest}", "/a/b", "/a/b/{rest}/c", "/größe", "/größe/{rest}")
+PROTECTED = ("/d", "/a/b", "/é")
+LOOSE = Routes(protected=list(PROTECTED), public=["/o", "/a", "/dd"], guest_only=["/r"], login_url="/r/l")
+SHAPES = ("/d", "/d/", "/d/{rest}", "/a/b", "/a/b/{rest}/c", "/é", "/é/{rest}")
 SEPARATORS = [
     "/",
     "//",
@@ -180,12 +178,10 @@ SEPARATORS = [
     "?",
     "\x01",
 ]
-NAMES = ["dashboard", "dash", "board", "a", "b", "c", "open", "register", "login", "größe", "Dashboard"]
+NAMES = ["d", "a", "b", "c", "o", "r", "l", "é", "D"]
 PIECES = st.sampled_from(SEPARATORS + NAMES)
 PATHS = st.lists(PIECES, max_size=8).map(lambda pieces: "".join(pieces).encode().decode("latin-1"))
-HONEST = st.lists(
-    st.sampled_from(["dashboard", "a", "b", "c", "x", "größe", "..", ".", "", "dashboard;x", "open"]), max_size=7
-)
+HONEST = st.lists(st.sampled_from(["d", "a", "b", "c", "x", "é", "..", ".", "", "d;x", "o"]), max_size=7)
 ANY_PATH = PATHS | HONEST.map(lambda segments: ("/" + "/".join(segments)).encode().decode("latin-1"))
 
 
@@ -214,7 +210,7 @@ FLASK = Map(
             for shape in SHAPES
             for converter in ("<rest>", "<path:rest>")
         ),
-        UrlRule("/open/<path:rest>", endpoint="open"),
+        UrlRule("/o/<path:rest>", endpoint="o"),
         UrlRule("/", endpoint="root"),
     ]
 )
@@ -254,12 +250,12 @@ class Resource(dict):
 
 
 TREE = Resource(
-    dashboard=Resource(x=Resource()),
-    open=Resource(),
+    d=Resource(x=Resource()),
+    o=Resource(),
     a=Resource(b=Resource(c=Resource())),
 )
-TREE["größe"] = Resource()
-CLOSED = (TREE["dashboard"], TREE["dashboard"]["x"], TREE["a"]["b"], TREE["a"]["b"]["c"], TREE["größe"])
+TREE["é"] = Resource()
+CLOSED = (TREE["d"], TREE["d"]["x"], TREE["a"]["b"], TREE["a"]["b"]["c"], TREE["é"])
 
 
 @given(ANY_PATH)
@@ -289,7 +285,7 @@ def test_any_path_has_a_rule(path):
     assert LOOSE.rule_for(path) in Rule
 
 
-@given(st.lists(st.sampled_from(["dashboard", "a", "b", "x y", "é", "größe"]), max_size=5), st.data())
+@given(st.lists(st.sampled_from(["d", "a", "b", "x y", "é"]), max_size=4), st.data())
 def test_an_encoded_path_is_no_laxer_than_the_plain_one(segments, data):
     plain = "/" + "/".join(segments).encode().decode("latin-1")
     at = data.draw(st.integers(0, len(plain)))

@@ -59,7 +59,7 @@ def latin(path):
         pytest.param("/open/%2e%2e/dashboard", Rule.PROTECTED, id="encoded dots go up"),
         pytest.param("/d%2561shboard", Rule.OPTIONAL, id="and not twice"),
         pytest.param("/open/%zz", Rule.PUBLIC, id="a percent sign that encodes nothing stays"),
-        pytest.param("/a;b/../%2e%2e/\\x//" * 300, Rule.PROTECTED, id="more readings than anybody means: strict"),
+        pytest.param("\\%3b;a%3b..%2f..%3b../../%2f", Rule.PROTECTED, id="more readings than anybody means: strict"),
     ],
 )
 def test_rule_for(path, rule):

@@ -1,6 +1,6 @@
-"""An authorization server that rotates refresh tokens, and faults to order from it, for tests and demos.
+"""A signed-in user for test clients, and an authorization server that rotates, with faults to order from it.
 
-What is named here is loaded on first use: pytest imports this package in every run of every user.
+What is named here is loaded on first use: signed_in() wants no server.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .authorization_server import RotatingAuthorizationServer
-    from .signed_in import signed_in
+    from .sessions import signed_in
 
 __all__ = ["RotatingAuthorizationServer", "signed_in"]
 
-_HOMES = {"RotatingAuthorizationServer": "authorization_server", "signed_in": "signed_in"}
+_HOMES = {"RotatingAuthorizationServer": "authorization_server", "signed_in": "sessions"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..decision import LIVE
+from ..decision import ANONYMOUS, LIVE
 from ..dialects import DIALECTS, read_token_response
 from ..holding import Assessor
 from ..refresher import Refresher
@@ -29,16 +29,18 @@ _REFRESH_BEFORE, _HAND_OVER = 300.0, 600.0
 def signed_in(claims: Mapping[str, Any] | None = None, access_token: str | None = None) -> dict[str, Any]:
     """Give an environ fragment with which a request is that of a signed-in user, in a wrapped application or not.
 
-    ``get_session(environ)`` gives a live session with these ``claims``, by default those of a user ``ada``, and with
-    ``access_token``, by default an unsigned JWT made from the claims; ``iat`` and ``exp`` are added where they are
-    missing. ``refresh()``, ``sign_in()`` and ``sign_out()`` work without a network, and last as long as the fragment
-    is used; the headers of the request under way stay what they were. An access token or ``exp`` that is no longer
-    good is a ValueError.
+    ``get_session(environ)`` gives a live session with these ``claims``, by default those of the access token, else of
+    a user ``ada``, and with ``access_token``, by default an unsigned JWT made from the claims; ``iat`` and ``exp`` are
+    added where they are missing. ``refresh()``, ``sign_in()`` and ``sign_out()`` work without a network, and last as
+    long as the fragment is used; the headers of the request under way stay what they were. An access token or ``exp``
+    that is no longer good is a ValueError.
 
     >>> client.get("/dashboard", environ_overrides=signed_in({"sub": "ada"}))  # doctest: +SKIP
     """
     now = int(time.time())
-    claims = {"iat": now, "exp": now + _HOUR, **({"sub": "ada"} if claims is None else claims)}
+    if claims is None:
+        claims = unverified_claims(access_token or "") or {"sub": "ada"}
+    claims = {"iat": now, "exp": now + _HOUR, **claims}
     token = _unsigned(claims) if access_token is None else access_token
     session = _session(claims, received(token, "refresh", now=now, expires_in=claims["exp"] - now))
     if session.state != LIVE:
@@ -58,7 +60,7 @@ def _session(claims: Mapping[str, Any], tokens: Tokens) -> TokenSession:
     )
     services = Services(kind, endpoint, refresher, assessor, clock, authorization_header=True)
     held = assessor.assess(tokens)
-    return TokenSession(services, {}, "", held, state=LIVE if held.access.good else "")
+    return TokenSession(services, {}, "", held, state=LIVE if held.access.good else ANONYMOUS)
 
 
 class _Verifier:

@@ -1,0 +1,76 @@
+"""Runs the commands of a README as a person would type them, and ends them for sure."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands_of(readme: Path) -> list[str]:
+    """Give the commands that a README wants to be run, in its order."""
+    return [command for block in _BLOCK.findall(readme.read_text("utf-8")) for command in block.splitlines()]
+
+
+def free_port() -> int:
+    """Give a port of 127.0.0.1 on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(command: str, *, folder: Path, ports: Mapping[str, int], runtime: Path) -> Iterator[None]:
+    """Run a command line with other ports than it names; its whole process group ends with the block."""
+    for named, port in ports.items():
+        assert named in command
+        command = command.replace(named, str(port))
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    environ = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(runtime)}
+    with subprocess.Popen(["sh", "-c", command], cwd=folder, env=environ, start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def has_processes(group: int) -> bool:
+    """Tell whether a process group has any process left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(url: str) -> None:
+    """Wait until something answers there."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        with suppress(requests.ConnectionError):
+            requests.get(url, timeout=5)
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing answers at {url}")

@@ -1,0 +1,210 @@
+"""Real gunicorns, a real authorization server, real signals."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
+
+from .servers import PATIENCE, Browser, Gunicorn, Reply, at_once, gunicorn
+
+DELAY = 0.2
+SLACK = 0.5
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[AuthorizationServerProcess]:
+    with run_in_process(access_lifetime=300, reuse="revoke") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _reset(server: AuthorizationServerProcess) -> None:
+    server.reset()
+
+
+def sign_in(server: AuthorizationServerProcess, port: int, *, good: bool = False) -> Browser:
+    """Give a browser with a session; without ``good`` its access token has expired and is gone."""
+    tokens = server.login()
+    jar = {"refresh_token": tokens["refresh_token"]}
+    return Browser(port, {**jar, "access_token": tokens["access_token"]} if good else jar)
+
+
+def until(condition: object, what: str) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < ends, what
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
+def test_twenty_requests_at_once_are_one_grant_and_twenty_good_answers(
+    server: AuthorizationServerProcess, tmp_path: Path, worker_class: str, preload: bool
+) -> None:
+    rounds = 20 if (worker_class, preload) == ("gthread", False) else 3
+    with gunicorn(server.url, tmp_path / "s", worker_class=worker_class, preload=preload) as running:
+        server.set(delay=DELAY)
+        for number in range(1, rounds + 1):
+            browser = sign_in(server, running.port)
+            replies = at_once([(running.port, "/page", browser.jar)] * 20)
+            assert [reply.status for reply in replies] == [200] * 20
+            assert len({reply.cookies()["refresh_token"] for reply in replies}) == 1
+            browser.jar.update(replies[-1].cookies())
+            assert browser.get().status == 200
+            counts = server.counts()
+            assert (counts["grants"], counts["refused"], counts["live"]) == (number, 0, number)
+
+
+def test_sessions_interleaved_are_one_grant_each_and_nobody_sees_anothers_token(
+    server: AuthorizationServerProcess, tmp_path: Path
+) -> None:
+    with gunicorn(server.url, tmp_path / "s") as running:
+        server.set(delay=DELAY)
+        browsers = [sign_in(server, running.port) for _ in range(64)]
+        replies = at_once([(running.port, "/page", browser.jar) for _ in range(4) for browser in browsers])
+        assert [reply.status for reply in replies] == [200] * 256
+        sids = [reply.seen["sid"] for reply in replies]
+        assert all(len({sids[index + 64 * turn] for turn in range(4)}) == 1 for index in range(64))
+        assert len(set(sids)) == 64
+        counts = server.counts()
+        assert (counts["grants"], counts["refused"], counts["live"]) == (64, 0, 64)
+
+
+@pytest.fixture
+def hosts(server: AuthorizationServerProcess, tmp_path: Path) -> Iterator[tuple[Gunicorn, Gunicorn]]:
+    """Two gunicorns on one store, so that one can be killed or stopped as a whole."""
+    options = {"workers": 1, "timeout": 2}
+    with (
+        gunicorn(server.url, tmp_path / "s", **options) as one,  # type: ignore[arg-type]
+        gunicorn(server.url, tmp_path / "s", **options) as two,  # type: ignore[arg-type]
+    ):
+        yield one, two
+
+
+def in_background(browser: Browser) -> threading.Thread:
+    def get() -> None:
+        try:
+            browser.get(keep=False)
+        except OSError:
+            return
+
+    thread = threading.Thread(target=get)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("fault", "lives"),
+    [
+        pytest.param("hang", True, id="where the server had not rotated the session lives"),
+        pytest.param("hang-after", False, id="where the server had rotated it costs one login"),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_a_host_that_dies_while_it_refreshes_delays_nobody_for_long(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn], fault: str, lives: bool, number: int
+) -> None:
+    one, two = hosts
+    browser = sign_in(server, one.port)
+    server.fault(fault, seconds=60)
+    thread = in_background(browser)
+    until(lambda: server.counts()["requests"] == 1, "the refresh never reached the server")
+    one.signal(number)
+    waited = browser.get(port=two.port)
+    assert waited.status == 503
+    assert waited.took <= 2 + 1 + SLACK
+    server.release()
+    time.sleep(float(dict(waited.headers)["Retry-After"]))
+    assert browser.get(port=two.port).status == (200 if lives else 303)
+    one.signal(signal.SIGCONT) if number == signal.SIGSTOP else one.process.wait(5)
+    thread.join(PATIENCE)
+
+
+def test_requests_with_a_good_token_do_not_wait_for_a_stopped_host(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn]
+) -> None:
+    one, two = hosts
+    server.set(access_lifetime=12)
+    browser = sign_in(server, one.port, good=True)
+    due = browser.get().seen["expires_at"] - 12 / 3 * 0.9
+    server.fault("hang", seconds=60)
+    until(lambda: time.time() > due, "time stands still")
+    thread = in_background(browser)
+    until(lambda: server.counts()["requests"] == 1, "the refresh never reached the server")
+    one.signal(signal.SIGSTOP)
+    reply = browser.get(port=two.port)
+    assert reply.status == 200
+    assert reply.took < 1
+    one.signal(signal.SIGCONT)
+    server.release()
+    thread.join(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "fault", ["500", "502", "503", "503-retry-after", "429", "html", "broken-json", "reset", "hang", "drip"]
+)
+def test_a_hiccup_keeps_everybody_signed_in(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn], fault: str
+) -> None:
+    one, two = hosts
+    good, expired = sign_in(server, one.port, good=True), sign_in(server, one.port)
+    server.fault(fault, times=1, seconds=60)
+    refused = expired.get()
+    assert refused.status == 503
+    assert refused.cookies() == {}
+    assert refused.took <= 2 + 1 + SLACK
+    assert expired.get(port=two.port).status == 503
+    assert server.counts()["requests"] == 1
+    assert good.get().status == 200
+    assert expired.get("/optional").seen["state"] == "unavailable"
+    assert expired.get("/login").status == 200
+    server.release()
+    if fault == "drip":
+        # The dripping server had rotated: its answer is one of those that nobody can repair.
+        return
+    time.sleep(float(dict(refused.headers)["Retry-After"]))
+    assert expired.get(port=two.port).status == 200
+
+
+def test_a_server_that_is_down_keeps_everybody_signed_in_until_it_is_back(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn]
+) -> None:
+    one, two = hosts
+    browser = sign_in(server, one.port)
+    server.set(down=True)
+    first = browser.get()
+    assert (first.status, browser.get(port=two.port).status) == (503, 503)
+    server.set(down=False)
+    until(lambda: browser.get(port=two.port).status == 200, "the session did not come back")
+    assert server.counts()["live"] == 1
+
+
+def test_a_sign_out_is_seen_by_the_next_refresh_on_another_host(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn]
+) -> None:
+    one, two = hosts
+    browser = sign_in(server, one.port)
+    assert browser.get().status == 200
+    old = dict(browser.jar)
+    assert browser.get("/logout").status == 200
+    assert browser.jar == {}
+    late = Browser(two.port, {"refresh_token": old["refresh_token"]})
+    assert late.get().status == 303
+    assert server.counts()["grants"] == 1
+
+
+def test_gunicorns_file_wrapper_and_redirects_reach_the_server(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn]
+) -> None:
+    browser = sign_in(server, hosts[0].port)
+    reply: Reply = browser.get("/file")
+    assert reply.body == (Path(__file__).parent / "application.py").read_bytes()
+    location = dict(Browser(hosts[0].port).get("/page?a=1").headers)["Location"]
+    assert location == "/login?next=/page%3Fa%3D1"
