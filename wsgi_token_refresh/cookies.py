@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import quote, unquote
 
 from werkzeug.http import dump_cookie
@@ -54,10 +55,8 @@ class CookieReader:
         return header
 
     def _values(self, pattern: re.Pattern[str], header: str) -> tuple[str, ...]:
-        values: list[str] = []
-        for found in pattern.finditer(header):
-            if len(values) < MOST_VALUES and header[: found.start()].rstrip()[-1:] in ("", ";", ","):
-                values.append(decoded(found[1].strip()))
+        found = islice(_places(pattern, header, _begins_a_cookie), MOST_VALUES)
+        values = (decoded(each[1].strip()) for each in found)
         return tuple(value for value in values if value)
 
 
@@ -113,13 +112,30 @@ def problems_of_name(name: str, attributes: Attributes) -> list[str]:
     return problems
 
 
+def _places(pattern: re.Pattern[str], header: str, is_place: Callable[[str, int], bool]) -> Iterator[re.Match[str]]:
+    """Find the places where a name begins; a match at another place must not hide one behind it."""
+    found = pattern.search(header)
+    while found is not None:
+        if is_place(header, found.start()):
+            yield found
+            found = pattern.search(header, found.end())
+        else:
+            found = pattern.search(header, found.start() + 1)
+
+
+def _begins_a_cookie(header: str, start: int) -> bool:
+    return header[:start].rstrip()[-1:] in ("", ";", ",")
+
+
+def _begins_a_name(header: str, start: int) -> bool:
+    return start == 0 or header[start - 1] not in _NAME_CHARACTERS
+
+
 def _cut(pattern: re.Pattern[str], header: str) -> str:
     kept, end = [], 0
-    for found in pattern.finditer(header):
-        start = found.start()
-        if start == 0 or header[start - 1] not in _NAME_CHARACTERS:
-            kept.append(header[end:start])
-            end = found.end()
+    for found in _places(pattern, header, _begins_a_name):
+        kept.append(header[end : found.start()])
+        end = found.end()
     kept.append(header[end:])
     pieces = (piece.lstrip(", \t").rstrip() for piece in "".join(kept).split(";"))
     return "; ".join(piece for piece in pieces if piece)

@@ -83,7 +83,7 @@ class Journal:
         elif isinstance(outcome, Rejected) and not outcome.ends_session:
             self._once(
                 logging.ERROR,
-                f"the authorization server refuses this client: {outcome.code}; put the token endpoint's settings right",
+                f"the authorization server refuses this client: {outcome.code}; put TokenEndpoint's settings right",
             )
         elif isinstance(outcome, Rejected):
             self._over(flight, outcome.code, name)

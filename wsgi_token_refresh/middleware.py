@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import wsgi
-from .decision import ANONYMOUS, LIVE, Access, Answer, Decision, Pass, Redirect, Refresh, decide, settle
+from .decision import ANONYMOUS, LIVE, Access, Answer, Decision, Pass, Redirect, Refresh, Request, decide, settle
 from .errors import ConfigurationError
-from .holding import Assessor, Held, Verifier
+from .holding import NOTHING, Assessor, Held, Verifier
 from .journal import Journal
 from .memo import Memo
 from .refresher import Flight, Refresher
@@ -30,6 +30,7 @@ TRUSTED_FOR = 30.0
 """Seconds for which the pass path trusts its memo, for each session and process."""
 _NO_FLIGHT = Flight(None)
 _MOST_PATHS = 4096
+_PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
 _LONGEST_PATH = 512
 _PASSING_METHODS = ("GET", "HEAD")
 LONGEST = 10 * 366 * 86_400.0
@@ -53,6 +54,7 @@ class _Decided:
 
     rule: Rule
     navigation: bool
+    candidates: Sequence[Tokens]
     held: Held
     flight: Flight
     decision: Answer
@@ -103,17 +105,18 @@ class TokenRefreshMiddleware:
         self._assessor = Assessor(verifier, refresh_before=refresh_before, clock=clock)
         self._services = Services(kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header)
         self._memo: Memo[str, _Known] = Memo()
+        self._cut: Memo[str, str] = Memo(2**20)
         self._rules: dict[str, Rule] = {}
         self._journal.started(token_endpoint, routes, kind, store, verifier)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Walk one request from its cookies to its answer (PEP 3333)."""
-        known = self._known(environ)
-        if known is not None:
-            return self._pass_known(environ, start_response, known)
+        passed = self._pass_known(environ, start_response)
+        if passed is not None:
+            return passed
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
-        candidates = () if rule is Rule.PUBLIC else self._kind.load(environ.get("HTTP_COOKIE", ""))
+        candidates = self._candidates(environ, request, rule)
         held, flight = self._assessor.first_good(candidates), _NO_FLIGHT
         decision = decide(
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
@@ -123,17 +126,48 @@ class TokenRefreshMiddleware:
             held = self._landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
-        return self._carry_out(environ, start_response, _Decided(rule, request.navigation, held, flight, decision))
+        decided = _Decided(rule, request.navigation, candidates, held, flight, decision)
+        return self._carry_out(environ, start_response, decided)
+
+    # Passing: what every request pays.
+
+    def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Pass a request about which the memo knows all that there is to decide."""
+        rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
+        if rule is _PUBLIC:
+            return self._pass_public(environ, start_response, header)
+        known = self._memo.get(header)
+        if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL):
+            return None
+        if environ["REQUEST_METHOD"] not in _PASSING_METHODS or self._clock() >= known.until:
+            return None
+        session = TokenSession(self._services, environ, header, known.held, LIVE)
+        environ[KEY] = session
+        environ["HTTP_COOKIE"] = known.shown
+        if known.authorization:
+            environ["HTTP_AUTHORIZATION"] = known.authorization
+        if log.isEnabledFor(logging.DEBUG):
+            self._journal.passed(environ)
+        return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
+
+    def _pass_public(self, environ: WSGIEnvironment, start_response: StartResponse, header: str) -> Iterable[bytes]:
+        """Pass a request on a public path: as it came, less the refresh cookie."""
+        session = TokenSession(self._services, environ, header, NOTHING, ANONYMOUS)
+        environ[KEY] = session
+        cut = self._cut.get(header)
+        if cut is None:
+            cut = self._kind.without_refresh_token(header)
+            self._cut.put(header, cut, len(header) + len(cut) + 256)
+        show(environ, cut, None)
+        return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
 
     # Deciding.
 
-    def _known(self, environ: WSGIEnvironment) -> _Known | None:
-        """Give what the memo knows of this request, if it says that the request passes."""
-        known = self._memo.get(environ.get("HTTP_COOKIE", ""))
-        if known is None or environ["REQUEST_METHOD"] not in _PASSING_METHODS or self._clock() >= known.until:
-            return None
-        rule = self._rules.get(environ.get("PATH_INFO", ""))
-        return known if rule is Rule.PROTECTED or rule is Rule.OPTIONAL else None
+    def _candidates(self, environ: WSGIEnvironment, request: Request, rule: Rule) -> Sequence[Tokens]:
+        """Give the tokens that came along; none where another site sent them."""
+        if rule is Rule.PUBLIC or (request.cross_site and rule >= Rule.OPTIONAL):
+            return ()
+        return self._kind.load(environ.get("HTTP_COOKIE", ""))
 
     def _rule_for(self, environ: WSGIEnvironment) -> Rule:
         path = environ.get("PATH_INFO", "")
@@ -173,20 +207,18 @@ class TokenRefreshMiddleware:
 
     # Carrying out.
 
-    def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse, known: _Known) -> Iterable[bytes]:
-        session = TokenSession(self._services, environ, environ["HTTP_COOKIE"], known.held, state=LIVE)
-        environ[KEY] = session
-        environ["HTTP_COOKIE"] = known.shown
-        if known.authorization:
-            environ["HTTP_AUTHORIZATION"] = known.authorization
-        if log.isEnabledFor(logging.DEBUG):
-            self._journal.passed(environ)
-        return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
-
     def _carry_out(self, environ: WSGIEnvironment, start_response: StartResponse, decided: _Decided) -> Iterable[bytes]:
         header, decision = environ.get("HTTP_COOKIE", ""), decided.decision
         state = decision.state if isinstance(decision, Pass) else ANONYMOUS
-        session = TokenSession(self._services, environ, header, decided.held, state=state, flight=decided.flight)
+        session = TokenSession(
+            self._services,
+            environ,
+            header,
+            decided.held,
+            state,
+            decided.flight,
+            decided.candidates,
+        )
         if isinstance(decision, Pass):
             environ[KEY] = session
             self._let_see(environ, header, decided, state)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +22,7 @@ from .dialects import DIALECTS, MAX_BODY, Answer, Dialect, is_token, judged_by_b
 from .errors import ConfigurationError
 from .per_process import PerProcess
 from .tokens import Outcome, Rejected, Tokens, Unreachable
+from .urls import url_problems
 
 CLIENT_AUTH = ("client_secret_basic", "client_secret_post", "none")
 """How a client can authenticate here (RFC 6749 2.3.1, by the names of RFC 7591 2)."""
@@ -31,7 +30,6 @@ CLIENT_AUTH = ("client_secret_basic", "client_secret_post", "none")
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _LONGEST_TIMEOUT = 3600
 _LONGEST_PAUSE = 3600.0
-_URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
 
 
 def _always() -> bool:
@@ -78,8 +76,8 @@ class TokenEndpoint:
         auth = client_auth or ("client_secret_basic" if client_secret and spoken.send == "form" else "none")
         problems = [
             *([] if spoken is known else [f"dialect: {dialect!r} is unknown; say {', '.join(DIALECTS)}, or a Dialect"]),
-            *_url_problems("url", url, allow_insecure),
-            *(_url_problems("revocation_endpoint", revocation_endpoint, allow_insecure) if revocation_endpoint else ()),
+            *url_problems("url", url, allow_insecure),
+            *(url_problems("revocation_endpoint", revocation_endpoint, allow_insecure) if revocation_endpoint else ()),
             *_client_problems(auth, client_id, client_secret, spoken.send),
             *_number_problems(timeout, max_calls),
         ]
@@ -244,28 +242,3 @@ def _number_problems(timeout: float, max_calls: int) -> Iterator[str]:
         yield f"timeout: {timeout!r} is no number of seconds from above 0 to {_LONGEST_TIMEOUT}; say for example 5"
     if not isinstance(max_calls, int) or isinstance(max_calls, bool) or max_calls < 1:
         yield f"max_calls: {max_calls!r} is no number of calls from 1 up; say for example 8"
-
-
-def _url_problems(name: str, url: str, allow_insecure: bool) -> Iterator[str]:
-    """Say what is wrong with a URL, without what may be a secret in it."""
-    try:
-        parts = urlsplit(url if isinstance(url, str) and _URL.fullmatch(url) else "")
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https"):
-        yield f"{name}: is no URL; say one such as 'https://auth.example.com/token', in printable ASCII"
-        return
-    if "@" in parts.netloc:
-        yield f"{name}: holds credentials; give them as client_id and client_secret"
-    if parts.fragment:
-        yield f"{name}: holds a fragment, which is never sent; leave out what follows '#'"
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(host):
-        yield f"{name}: http:// sends tokens in the clear to {host}; say https://, or allow_insecure=True"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -75,17 +75,17 @@ class TokenSession:
     just now). What is changed here goes out with the response that the view returns.
     """
 
-    __slots__ = ("_cookies", "_environ", "_flight", "_header", "_held", "_services", "state")
+    __slots__ = ("_came_along", "_cookies", "_environ", "_flight", "_header", "_held", "_services", "state")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - every request pays for this call
         self,
         services: Services,
         environ: WSGIEnvironment,
         header: str,
         held: Held,
-        *,
         state: str,
         flight: Flight | None = None,
+        came_along: Sequence[Tokens] | None = None,
     ) -> None:
         self._services = services
         self._environ = environ
@@ -93,6 +93,7 @@ class TokenSession:
         self._held = held
         self.state = state
         self._flight = flight
+        self._came_along = came_along
         self._cookies: Callable[[], list[str]] | None = None
 
     def __repr__(self) -> str:
@@ -148,7 +149,7 @@ class TokenSession:
         if held.access in (Access.BAD, Access.LEEWAY):
             raise TokenResponseError(f"the access token of this answer fails verification: {held.reason}")
         cookies = services.kind.set(tokens, services.clock())
-        for old in self._came_along():
+        for old in self._old_tokens():
             self._end(old, "sign-in")
         name = self._found(tokens)
         self._cookies = lambda: cookies
@@ -156,8 +157,14 @@ class TokenSession:
         log.info("signed in session=%s", name)
 
     def sign_out(self) -> None:
-        """End the session everywhere: first here, then at the authorization server (RFC 7009), then in the browser."""
-        for old in {each.refresh_token: each for each in (self._held.tokens, *self._came_along())}.values():
+        """End the session everywhere: first here, then at the authorization server (RFC 7009), then in the browser.
+
+        Does nothing where no session came along, so that another site can sign nobody out.
+        """
+        tokens = [each for each in (self._held.tokens, *self._old_tokens()) if each != NOTHING.tokens]
+        if not tokens:
+            return
+        for old in {each.refresh_token: each for each in tokens}.values():
             newest = self._end(old, "sign-out")
             if newest.refresh_token is not None:
                 self._revoke(newest.refresh_token)
@@ -191,8 +198,9 @@ class TokenSession:
         header = services.kind.for_application(self._header, tokens)
         show(self._environ, header, tokens if services.authorization_header else None)
 
-    def _came_along(self) -> tuple[Tokens, ...]:
-        return self._services.kind.load(self._header)
+    def _old_tokens(self) -> Sequence[Tokens]:
+        """Give the tokens that the browser sent with this request."""
+        return self._services.kind.load(self._header) if self._came_along is None else self._came_along
 
     def _end(self, tokens: Tokens, reason: str) -> Tokens:
         try:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 from cryptography import x509
@@ -20,6 +18,7 @@ from jwt.algorithms import AllowedPublicKeys
 from .errors import ConfigurationError
 from .jwks import ALGORITHMS, Found, JwksCache, Key, fetch_url, fitting, shown
 from .tokens import Failed, KeysUnavailable, Verification, Verified, numeric_date
+from .urls import url_problems
 
 _LONGEST_JWT = 16_384
 _MOST_KEYS_TRIED = 16
@@ -271,28 +270,7 @@ def _source_problems(key: object, jwks_url: str | None, allow_insecure: bool) ->
     elif key is not None and jwks_url is not None:
         yield "key and jwks_url are both given: leave one out"
     if jwks_url is not None:
-        yield from _url_problems(jwks_url, allow_insecure)
-
-
-def _url_problems(url: str, allow_insecure: bool) -> Iterator[str]:
-    try:
-        scheme, host = urlsplit(url).scheme, urlsplit(url).hostname
-    except ValueError:
-        scheme, host = "", None
-    if scheme not in ("http", "https") or not host:
-        yield "jwks_url is no web address: give the authorization server's, as in https://auth.example.com/jwks.json"
-    elif scheme == "http" and not allow_insecure and not _is_loopback(host):
-        yield (
-            f"jwks_url fetches the keys of {shown(host)} over plain http, where anybody on the way can replace them:"
-            " use https, or say allow_insecure=True"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        yield from url_problems("jwks_url", jwks_url, allow_insecure)
 
 
 def _claim_problems(name: str, wanted: str | Sequence[str] | None) -> Iterator[str]:

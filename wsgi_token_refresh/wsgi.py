@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -74,14 +75,20 @@ def is_cross_site(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) -
 
 def with_cookies(start_response: StartResponse, cookies: Callable[[], Sequence[str]]) -> StartResponse:
     """Append what ``cookies`` gives at the moment when the response is decided, on each call."""
+    return partial(_start, start_response, cookies)
 
-    def start(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], object]:
-        added = cookies()
-        if added:
-            headers = with_set_cookie(headers, added)
-        return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 
-    return start
+def _start(
+    start_response: StartResponse,
+    cookies: Callable[[], Sequence[str]],
+    status: str,
+    headers: Headers,
+    exc_info: Any = None,
+) -> Callable[[bytes], object]:
+    added = cookies()
+    if added:
+        headers = with_set_cookie(headers, added)
+    return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 
 
 def with_set_cookie(headers: Headers, cookies: Sequence[str]) -> Headers:

@@ -415,7 +415,7 @@ class World:
     @contextmanager
     def _ending(self, session: Any) -> Iterator[None]:
         """Remember which families a view has ended once its call has returned, unless the store was down for it."""
-        came_along = [self.server.of_token.get(each.refresh_token or "") for each in session._came_along()]
+        came_along = [self.server.of_token.get(each.refresh_token or "") for each in session._old_tokens()]
         yield
         if not self.store_down:
             self.ended |= {family.name for family in came_along if family is not None}

@@ -426,11 +426,11 @@ _CURE = {
     "something else as the key": ({"key": {"kty": "RSA"}}, ["key is a dict that RS256 cannot use: give an RSA key"]),
     "plain http": (
         {"key": None, "jwks_url": "http://auth.example.com/jwks"},
-        ["jwks_url fetches the keys of 'auth.example.com' over plain http"],
+        ["jwks_url: http:// sends tokens in the clear to auth.example.com"],
     ),
-    "no web address": ({"key": None, "jwks_url": "ftp://a/b"}, ["jwks_url is no web address"]),
-    "no host": ({"key": None, "jwks_url": "https:///jwks"}, ["jwks_url is no web address"]),
-    "a broken address": ({"key": None, "jwks_url": "https://[::1/jwks"}, ["jwks_url is no web address"]),
+    "no web address": ({"key": None, "jwks_url": "ftp://a/b"}, ["jwks_url: is no URL"]),
+    "no host": ({"key": None, "jwks_url": "https:///jwks"}, ["jwks_url: is no URL"]),
+    "a broken address": ({"key": None, "jwks_url": "https://[::1/jwks"}, ["jwks_url: is no URL"]),
     "empty audience": ({"audience": ""}, ["audience is empty or not text: give one or several strings"]),
     "no audience in a list": ({"audience": []}, ["audience is empty or not text"]),
     "audience a number": ({"audience": 5}, ["audience is empty or not text"]),
@@ -1055,8 +1055,8 @@ _BAD_ANSWERS = {
     "another status": ("/error", 5, "status 500"),
     "a redirect": ("/redirect", 5, "status 302"),
     "over 256 KiB": ("/large", 5, "the answer is larger than 256 KiB"),
-    "a broken encoding": ("/broken", 5, "ContentDecodingError"),
-    "drop by drop": ("/trickle", 0.1, "the answer takes too long"),
+    "a broken encoding": ("/broken", 5, "answer cannot be unpacked"),
+    "drop by drop": ("/trickle", 0.1, "timed out after 0.1 s"),
 }
 
 
@@ -1069,7 +1069,7 @@ def test_a_bad_answer_gives_no_keys(web, path: str, timeout: float, reason: str)
 def test_a_server_that_is_not_there_gives_no_keys(web):
     url = web.url
     web.socket.close()
-    with pytest.raises(FetchError, match=r"^ConnectionError$"):
+    with pytest.raises(FetchError, match=r"^connection refused$"):
         fetch_url(url, 5)
 
 
