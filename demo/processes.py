@@ -48,7 +48,7 @@ def gunicorn(*options: str, folder: Path, **environ: str) -> Iterator[str]:
     # The socket is made here and handed over: no port can be taken by somebody else in between.
     with TemporaryDirectory() as own, socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         port, number = listener.getsockname()[1], listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "--log-level", "warning", "--graceful-timeout", "1"]
+        command = [sys.executable, "-m", "gunicorn", "--log-level", "warning", "--graceful-timeout", "3"]
         command += ["--bind", f"fd://{number}", *options]
         environ = {**os.environ, "XDG_RUNTIME_DIR": own, **environ}
         with _running(command, folder=folder, environ=environ, pass_fds=[number]) as process:
@@ -65,7 +65,8 @@ def _running(
         try:
             yield process
         finally:
-            process.terminate()
+            # To gunicorn this is the quick way out; SIGTERM has it wait for connections that browsers keep open.
+            process.send_signal(signal.SIGINT)
             try:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:

@@ -8,9 +8,20 @@ import sys
 from typing import Any
 
 PACKAGE = "wsgi_token_refresh"
-CORE = """
-    decision routes tokens cookies paths ledger records refresher middleware token_session wsgi holding
-""".split()
+CORE = [
+    "cookies",
+    "decision",
+    "holding",
+    "ledger",
+    "middleware",
+    "paths",
+    "records",
+    "refresher",
+    "routes",
+    "token_session",
+    "tokens",
+    "wsgi",
+]
 REST = 95.0
 
 

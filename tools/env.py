@@ -43,7 +43,8 @@ def main() -> None:
 
 def pythons() -> "list[tuple[tuple[int, int], str]]":
     """Find the Pythons that can make an environment, one for each version, the newest first."""
-    working, without_venv = {}, []
+    working: dict[tuple[int, int], str] = {}
+    without_venv = []
     for path in _candidates():
         found = _probe(path)
         if found is None or found[0] < OLDEST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -79,7 +79,7 @@ class Assessor:
         claims = None if self._verifier is None else verification.claims
         return Held(tokens, access_of(fresh), claims, fresh.value)
 
-    def first_good(self, candidates: tuple[Tokens, ...]) -> Held:
+    def first_good(self, candidates: Sequence[Tokens]) -> Held:
         """Assess candidates in turn: the first that is good, else the first that can be refreshed, else the first."""
         first = NOTHING
         for tokens in candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from .memo import Memo
 from .refresher import Flight, Refresher
 from .routes import Routes, Rule
 from .sessions.token_cookies import TokenCookies
+from .settings import read_settings
 from .store import Store
 from .stores.default import default_store
 from .token_endpoint import TokenEndpoint
@@ -109,11 +110,23 @@ class TokenRefreshMiddleware:
         self._rules: dict[str, Rule] = {}
         self._journal.started(token_endpoint, routes, kind, store, verifier)
 
+    @classmethod
+    def from_settings(
+        cls, app: WSGIApplication, settings: Mapping[str, object] | None = None
+    ) -> TokenRefreshMiddleware:
+        """Wrap an application as flat settings say, those of the environment (``TOKEN_REFRESH_*``) included.
+
+        Raises ``ConfigurationError``, which names every wrong setting and its cure.
+        """
+        return cls(app, **read_settings(settings))
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Walk one request from its cookies to its answer (PEP 3333)."""
         passed = self._pass_known(environ, start_response)
         if passed is not None:
             return passed
+        if isinstance(environ.get(KEY), TokenSession):
+            return self._app(environ, start_response)
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
         candidates = self._candidates(environ, request, rule)

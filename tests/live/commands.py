@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,17 +32,25 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def copy_with_ports(folder: Path, copy: Path, ports: Mapping[str, int]) -> None:
+    """Copy an example, its README too, with other ports than it names."""
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in copy.iterdir():
+        if path.is_file():
+            text = path.read_text("utf-8")
+            for named, port in ports.items():
+                text = text.replace(named, str(port))
+            path.write_text(text, "utf-8")
+
+
 @contextmanager
-def running(command: str, *, folder: Path, ports: Mapping[str, int], runtime: Path) -> Iterator[None]:
-    """Run a command line with other ports than it names; its whole process group ends with the block."""
-    for named, port in ports.items():
-        assert named in command
-        command = command.replace(named, str(port))
+def running(command: str, *, folder: Path, runtime: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command line; its whole process group ends with the block."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     environ = {**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(runtime)}
     with subprocess.Popen(["sh", "-c", command], cwd=folder, env=environ, start_new_session=True) as process:
         try:
-            yield
+            yield process
         finally:
             end_group(process)
 
@@ -57,18 +66,21 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def has_processes(group: int) -> bool:
-    """Tell whether a process group has any process left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
+    """Tell whether a process group has any process left, also when the system had time to clear away the dead."""
+    ends = time.monotonic() + 2
+    while time.monotonic() < ends:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.02)
     return True
 
 
-def wait_for(url: str) -> None:
-    """Wait until something answers there."""
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something answers there, as long as the process lives that is to answer."""
     ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
+    while process.poll() is None and time.monotonic() < ends:
         with suppress(requests.ConnectionError):
             requests.get(url, timeout=5)
             return

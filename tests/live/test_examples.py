@@ -11,7 +11,7 @@ import requests
 
 from wsgi_token_refresh.testing.handle import AuthorizationServerHandle
 
-from .commands import PATIENCE, ROOT, commands_of, free_port, running, wait_for
+from .commands import PATIENCE, ROOT, commands_of, copy_with_ports, free_port, running, wait_for
 
 PAGE = {"Accept": "text/html"}
 ADA = {"username": "ada", "password": "lovelace"}
@@ -35,16 +35,17 @@ class Example:
 )
 def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     name, number = request.param
-    folder, runtime = ROOT / "examples" / name, tmp_path_factory.mktemp("run")
+    runtime = tmp_path_factory.mktemp("run")
+    folder, theirs, ours = runtime / name, free_port(), free_port()
+    copy_with_ports(ROOT / "examples" / name, folder, {"9000": theirs, "8000": ours})
     commands = commands_of(folder / "README.md")
-    theirs, ours = free_port(), free_port()
     with (
-        running(commands[0], folder=ROOT, ports={"9000": theirs}, runtime=runtime),
-        running(commands[number], folder=folder, ports={"9000": theirs, "8000": ours}, runtime=runtime),
+        running(commands[0], folder=ROOT, runtime=runtime) as server,
+        running(commands[number], folder=folder, runtime=runtime) as app,
     ):
         served = Example(f"http://127.0.0.1:{ours}", AuthorizationServerHandle(f"http://127.0.0.1:{theirs}"))
-        wait_for(served.server.jwks_url)
-        wait_for(f"{served.url}/login")
+        wait_for(served.server.jwks_url, server)
+        wait_for(f"{served.url}/login", app)
         yield served
 
 

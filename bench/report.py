@@ -1,0 +1,143 @@
+"""Writes ``RESULTS.md``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+
+from .memory import Growth
+from .passing import BARE, CHANGING, DECODE, DECODE_NEW, EXTENDED, MISS, NOOP, PARSE
+from .refreshing import Refreshing
+from .storm import DELAY, REQUESTS, Storm
+
+_PACKAGES = ("werkzeug", "pyjwt", "cryptography", "requests", "flask", "flask-jwt-extended", "gunicorn", "gevent")
+_ORDER = (BARE, NOOP, "public", "optional", "protected", CHANGING, MISS, PARSE, DECODE, DECODE_NEW, EXTENDED)
+
+
+def machine() -> list[str]:
+    """Describe what was measured on, by nothing that names it."""
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return [
+        "# What the middleware costs",
+        "Written by `python -m bench`. Read the figures as ratios: other machines have others, and so has this one "
+        "on another day. Subjects take turns within one run; figures are medians of rounds, less the empty loop.",
+        f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}, {cores} cores, with "
+        f"{packages}.",
+    ]
+
+
+def pass_path(found: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Write what a request pays that is not refreshed; by size of the access token."""
+    sections = [
+        "## A request that passes",
+        "Microseconds for each request. Every request has a `Cookie` header of its own, an object that was never "
+        "hashed. *Over* is what is added to the bare application. The rows of *PyJWT decode* and *parse_cookie* "
+        "are what one call of each costs on the same token and header; that of flask-jwt-extended is without its "
+        "request context.",
+    ]
+    for size, each in found.items():
+        rows = [_pass_row(name, each) for name in _ORDER]
+        sections.append(f"### {size}")
+        sections.append(_table(("", "µs", "× parse_cookie", "× PyJWT decode"), rows))
+    return sections
+
+
+def _pass_row(name: str, found: Mapping[str, float]) -> tuple[str, ...]:
+    alone = name in (BARE, PARSE, DECODE, DECODE_NEW, EXTENDED)
+    value = found[name] if alone else found[name] - found[BARE]
+    ratios = (f"{value / found[other]:.3f}" for other in (PARSE, DECODE))
+    return (name, f"{value:.2f}" if alone else f"{value:.2f} over", *ratios)
+
+
+def refresh(found: Refreshing) -> list[str]:
+    """Write what a refresh costs."""
+    rows = [
+        ("bare `requests.post`, warm connection", f"{found.bare:.2f}", f"{found.bare_p95:.2f}"),
+        ("through the middleware", f"{found.wrapped:.2f}", f"{found.wrapped_p95:.2f}"),
+        ("over", f"{found.wrapped - found.bare:.2f}", f"{found.wrapped_p95 - found.bare_p95:.2f}"),
+    ]
+    return [
+        "## A refresh",
+        "Milliseconds, against the rotating authorization server in a process of its own on the loopback. Ours "
+        "verifies the new token, writes the ledger (SQLite) and makes the cookies.",
+        _table(("", "median", "p95"), rows),
+    ]
+
+
+def storm(found: Mapping[str, Storm]) -> list[str]:
+    """Write what happens when twenty requests come at once with one expired cookie."""
+    rows = [
+        (
+            name,
+            each.rounds,
+            each.grants,
+            f"{each.good} of {each.rounds * REQUESTS}",
+            f"{each.p50:.0f}",
+            f"{each.p95:.0f}",
+        )
+        for name, each in found.items()
+    ]
+    return [
+        "## The storm",
+        f"{REQUESTS} requests at once with one expired cookie; gunicorn with 4 workers, the server takes "
+        f"{1000 * DELAY:.0f} ms and revokes the family on reuse. Times in milliseconds over the server's.",
+        _table(("worker class", "rounds", "grants", "good answers", "p50", "p95"), rows),
+    ]
+
+
+def memory(found: Growth) -> list[str]:
+    """Write how much a process grows."""
+    return [
+        "## Memory",
+        f"{found.sessions:,} distinct sessions in one process, each refreshed once and passed once, with the SQLite "
+        f"store: resident memory grew from {found.before:.0f} MB to {found.after:.0f} MB, by "
+        f"**{found.after - found.before:.1f} MB**. The store's file has {found.store:.0f} MB then.",
+    ]
+
+
+def targets(
+    found: Mapping[str, Mapping[str, float]],
+    refreshing: Refreshing | None,
+    storms: Mapping[str, Storm],
+    growth: Growth | None,
+) -> list[str]:
+    """Write the figures that this package promises beside those that were found."""
+    large = list(found.values())[-1] if found else {}
+    rows: list[tuple[str, str, str, bool]] = []
+    if large:
+        hit = large["protected"] - large[BARE]
+        rows += [
+            ("memo hit over the bare application", "2 µs", f"{hit:.2f} µs", hit <= 2),
+            ("memo hit beside `parse_cookie`", "1/3", f"{hit / large[PARSE]:.2f}", hit <= large[PARSE] / 3),
+            ("memo hit beside PyJWT `decode`", "1/20", f"{hit / large[DECODE]:.3f}", hit <= large[DECODE] / 20),
+            (
+                "a miss over one PyJWT `decode`",
+                "40 µs",
+                f"{large[MISS] - large[BARE] - large[DECODE_NEW]:.0f} µs",
+                large[MISS] - large[BARE] - large[DECODE_NEW] <= 40,
+            ),
+        ]
+    if refreshing is not None:
+        over = refreshing.wrapped - refreshing.bare
+        rows.append(("a refresh over the server's time, median", "2 ms", f"{over:.2f} ms", over <= 2))
+    for name, each in storms.items():
+        rows.append((f"storm, {name}: p95 over the server's time", "60 ms", f"{each.p95:.0f} ms", each.p95 <= 60))
+        grants = each.grants / each.rounds
+        rows.append((f"storm, {name}: grants a round", "1", f"{grants:g}", grants == 1))
+    if growth is not None:
+        grown = growth.after - growth.before
+        rows.append((f"growth over {growth.sessions:,} sessions", "20 MB", f"{grown:.1f} MB", grown <= 20))
+    shown = [(what, most, had, "yes" if met else "**no**") for what, most, had, met in rows]
+    return ["## Targets", _table(("", "at most", "found", "met"), shown)]
+
+
+def document(sections: Iterable[str]) -> str:
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

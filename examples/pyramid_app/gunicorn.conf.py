@@ -1,0 +1,10 @@
+"""How gunicorn serves the example: it reads this file by itself."""
+
+import os
+
+bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+workers = 4
+worker_class = "gthread"
+threads = 8
+# Longer than a refresh may take: the token endpoint's timeout (5 s) and one second more.
+timeout = 30

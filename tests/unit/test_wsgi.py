@@ -1,0 +1,298 @@
+"""The PEP 3333 edge."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import create_environ
+
+from wsgi_token_refresh.decision import Redirect, Refuse, Request
+from wsgi_token_refresh.wsgi import (
+    is_cross_site,
+    is_navigation,
+    read_request,
+    redirect,
+    refuse,
+    return_path,
+    with_cookies,
+    with_set_cookie,
+)
+
+
+def environ_with(**headers):
+    return {
+        "REQUEST_METHOD": "GET",
+        "SERVER_NAME": "ours.example",
+        "SERVER_PORT": "443",
+        "HTTP_HOST": "ours.example",
+        **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+    }
+
+
+def nobody(origin):
+    return False
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({"sec_fetch_mode": "navigate"}, True, id="Sec-Fetch-Mode: navigate is one"),
+        pytest.param({"sec_fetch_mode": "cors", "accept": "text/html"}, False, id="another Sec-Fetch-Mode is none"),
+        pytest.param(
+            {"sec_fetch_mode": "navigate", "x_requested_with": "XMLHttpRequest", "accept": "application/json"},
+            True,
+            id="Sec-Fetch-Mode decides when present",
+        ),
+        pytest.param({"accept": "text/html,*/*;q=0.8"}, True, id="an old browser's Accept is one"),
+        pytest.param({"accept": "*/*"}, False, id="a library's Accept is none"),
+        pytest.param({"accept": "application/json"}, False, id="JSON is none"),
+        pytest.param({}, False, id="without a word it is none"),
+        pytest.param({"accept": "text/html", "x_requested_with": "xmlHTTPrequest"}, False, id="jQuery's is none"),
+    ],
+)
+def test_is_navigation(headers, expected):
+    assert is_navigation(environ_with(**headers)) is expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({"sec_fetch_site": "cross-site"}, True, id="cross-site"),
+        pytest.param({"sec_fetch_site": "same-site"}, True, id="same-site is another origin"),
+        pytest.param({"sec_fetch_site": "same-origin"}, False, id="same-origin"),
+        pytest.param({"sec_fetch_site": "none"}, False, id="typed by a person"),
+        pytest.param(
+            {"sec_fetch_site": "same-origin", "origin": "https://evil.example"}, False, id="Sec-Fetch-Site decides"
+        ),
+        pytest.param({}, False, id="no browser says neither"),
+        pytest.param({"origin": "https://ours.example"}, False, id="our own origin"),
+        pytest.param({"origin": "http://OURS.example:80"}, False, id="our own origin, with its default port"),
+        pytest.param({"origin": "https://ours.example:8443"}, True, id="another port"),
+        pytest.param({"origin": "https://evil.example"}, True, id="another host"),
+        pytest.param({"origin": "https://ours.example.evil.example"}, True, id="a host that begins like ours"),
+        pytest.param({"origin": "null"}, True, id="an opaque origin"),
+        pytest.param({"origin": ""}, True, id="an empty origin"),
+        pytest.param({"origin": "https://["}, True, id="an origin that cannot be read"),
+    ],
+)
+def test_is_cross_site(headers, expected):
+    assert is_cross_site(environ_with(**headers), nobody) is expected
+
+
+def test_a_trusted_origin_is_not_cross_site():
+    headers = {"origin": "https://app.example.com", "sec_fetch_site": "cross-site"}
+    assert not is_cross_site(environ_with(**headers), lambda origin: origin == "https://app.example.com")
+
+
+def test_without_a_host_the_server_s_name_counts():
+    environ = environ_with(origin="https://ours.example")
+    del environ["HTTP_HOST"]
+    assert not is_cross_site(environ, nobody)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, Request(), id="a plain one"),
+        pytest.param({"HTTP_SEC_PURPOSE": "prefetch;prerender"}, Request(prefetch=True), id="a prefetch"),
+        pytest.param({"HTTP_PURPOSE": "prefetch"}, Request(prefetch=True), id="a prefetch of old"),
+        pytest.param({"HTTP_SEC_FETCH_SITE": "cross-site"}, Request(), id="a safe method is never cross-site"),
+        pytest.param(
+            {"REQUEST_METHOD": "PUT", "HTTP_SEC_FETCH_SITE": "cross-site"},
+            Request(method="PUT", cross_site=True),
+            id="an unsafe method is",
+        ),
+        pytest.param(
+            {"REQUEST_METHOD": "OPTIONS", "HTTP_ORIGIN": "x", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"},
+            Request(method="OPTIONS", preflight=True),
+            id="a preflight",
+        ),
+        pytest.param({"REQUEST_METHOD": "OPTIONS", "HTTP_ORIGIN": "x"}, Request(method="OPTIONS"), id="no preflight"),
+        pytest.param({"HTTP_UPGRADE": "WebSocket"}, Request(websocket=True), id="a WebSocket upgrade"),
+        pytest.param({"HTTP_UPGRADE": "h2c"}, Request(), id="another upgrade"),
+        pytest.param({"HTTP_SEC_FETCH_DEST": "font"}, Request(subresource=True), id="a font"),
+        pytest.param({"HTTP_SEC_FETCH_DEST": "document"}, Request(), id="a document"),
+        pytest.param({"QUERY_STRING": "a=b&next=/c"}, Request(has_next=True), id="next"),
+        pytest.param({"QUERY_STRING": "anext=b"}, Request(), id="another name that ends so"),
+        pytest.param({"PATH_INFO": "/\x00"}, Request(malformed=True), id="NUL"),
+    ],
+)
+def test_read_request(changes, expected):
+    assert read_request({**environ_with(), **changes}, nobody) == expected
+
+
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param([JSON], [JSON, ("Vary", "Cookie")], id="added to what is there"),
+        pytest.param([("Vary", "Accept")], [("Vary", "Accept, Cookie")], id="Vary is joined"),
+        pytest.param([("vary", "a"), ("Vary", "b")], [("Vary", "a, b, Cookie")], id="several Vary are joined"),
+        pytest.param([("Vary", "Accept, COOKIE")], [("Vary", "Accept, COOKIE")], id="Cookie is there once"),
+        pytest.param([("Vary", "*")], [("Vary", "*")], id="everything has Cookie in it"),
+        pytest.param([("cache-control", "public")], [("Vary", "Cookie")], id="Cache-Control is replaced"),
+    ],
+)
+def test_with_set_cookie(headers, expected):
+    before = list(headers)
+    found = with_set_cookie(headers, ["n=v; Path=/"])
+    assert sorted(found) == sorted([*expected, ("Cache-Control", "no-store"), ("Set-Cookie", "n=v; Path=/")])
+    assert headers == before
+
+
+def test_what_the_application_sets_itself_wins():
+    headers = [("set-cookie", "n=own"), ("Set-Cookie", "m=own")]
+    assert with_set_cookie(headers, ["n=v", "m=v"]) is headers
+    assert [value for name, value in with_set_cookie(headers, ["n=v", "o=v"]) if value[0] == "o"] == ["o=v"]
+
+
+def test_nothing_is_added_where_there_is_nothing_to_send():
+    calls = []
+    headers = [JSON]
+    with_cookies(lambda *arguments: calls.append(arguments), lambda: ())("200 OK", headers)
+    assert calls == [("200 OK", headers)]
+    assert calls[0][1] is headers
+
+
+def test_cookies_are_decided_when_the_response_is():
+    decided = []
+
+    def cookies():
+        decided.append(True)
+        return ["n=v"]
+
+    start = with_cookies(lambda *arguments: None, cookies)
+    assert not decided
+    start("200 OK", [])
+    start("500 Oh", [], None)
+    assert len(decided) == 2
+
+
+def answered(answer, environ, decision, *arguments, **options):
+    started = []
+
+    def start_response(status, headers, exc_info=None):
+        started.append((status, headers))
+
+    body = b"".join(answer(environ, start_response, decision, *arguments, **options))
+    status, headers = started[0]
+    names = [name for name, _ in headers]
+    assert len(set(names) - {"Set-Cookie"}) == len([name for name in names if name != "Set-Cookie"])
+    return int(status[:3]), dict(headers), body
+
+
+@pytest.mark.parametrize(
+    ("script_name", "path", "query", "expected"),
+    [
+        pytest.param("", "/a", "", "/a", id="a path"),
+        pytest.param("/app", "/a", "", "/app/a", id="below a script name"),
+        pytest.param("", "/a b", "", "/a%20b", id="a space"),
+        pytest.param("", "/Ã©", "", "/%C3%A9", id="UTF-8, read as WSGI has it"),
+        pytest.param("", "/a%2Fb", "", "/a%252Fb", id="a percent sign of its own"),
+        pytest.param("", "/a;b", "", "/a%3Bb", id="a semicolon"),
+        pytest.param("", "/a", "b=c&d=%20", "/a?b=c&d=%20", id="a query goes along as it is"),
+        pytest.param("", "/a", 'b="<>', "/a?b=%22%3C%3E", id="but for what has no place in it"),
+        pytest.param("", "//evil.example", "", None, id="two slashes are no place to return to"),
+        pytest.param("", "/\\evil.example", "", None, id="nor is a backslash"),
+        pytest.param("", "/a\n", "", None, id="nor is a line end"),
+        pytest.param("", "", "", None, id="nor is nothing"),
+        pytest.param("", "/" + "a" * 3000, "", None, id="nor is what is too long"),
+    ],
+)
+def test_return_path(script_name, path, query, expected):
+    environ = {"SCRIPT_NAME": script_name, "PATH_INFO": path, "QUERY_STRING": query}
+    assert return_path(environ) == expected
+
+
+BYTES = st.text(st.characters(max_codepoint=255), max_size=30)
+
+
+@given(BYTES, BYTES, BYTES)
+def test_a_redirect_stays_here_whatever_comes(script_name, path, query):
+    environ = {**environ_with(), "SCRIPT_NAME": script_name, "PATH_INFO": path, "QUERY_STRING": query}
+    status, headers, _ = answered(redirect, environ, Redirect(True, "x", True), "/login", [])
+    assert status == 303
+    assert headers["Location"].isascii()
+    assert headers["Location"].isprintable()
+
+
+def test_a_redirect():
+    environ = {**environ_with(), "SCRIPT_NAME": "/app", "PATH_INFO": "/a", "QUERY_STRING": "b=c"}
+    decision = Redirect(True, "no_session", True)
+    status, headers, body = answered(redirect, environ, decision, "/log in", ["n=; Max-Age=0"])
+    assert (status, body) == (303, b"")
+    assert headers["Location"] == "/app/log%20in?next=/app/a%3Fb%3Dc"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Vary"] == "Cookie"
+    assert headers["Set-Cookie"] == "n=; Max-Age=0"
+
+
+@pytest.mark.parametrize(("status", "phrase"), [(400, "Bad Request"), (401, "Unauthorized"), (403, "Forbidden")])
+@pytest.mark.parametrize("navigation", [False, True], ids=["fetch", "navigation"])
+def test_a_refusal_is_a_problem(status, phrase, navigation):
+    found, headers, body = answered(refuse, environ_with(), Refuse(status, "why"), navigation=navigation)
+    assert found == status
+    assert headers["Content-Type"] == "application/problem+json"
+    assert json.loads(body) == {"title": phrase, "status": status, "reason": "why"}
+    assert headers["Content-Length"] == str(len(body))
+    assert ("WWW-Authenticate" in headers) == (status == 401)
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, "2"), (0.2, "1"), (7.4, "8"), (60.0, "60")])
+def test_unavailable(retry_after, seconds):
+    decision = Refuse(503, "timeout", retry_after)
+    status, headers, body = answered(refuse, environ_with(), decision, navigation=False)
+    assert (status, headers["Retry-After"]) == (503, seconds)
+    assert json.loads(body)["reason"] == "timeout"
+    _, headers, page = answered(refuse, environ_with(), decision, navigation=True)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert (headers["Retry-After"], headers["Refresh"]) == (seconds, seconds)
+    assert f"in {seconds} seconds" in page.decode()
+    assert b"timeout" not in page
+
+
+def test_an_answer_to_a_preflight_has_nothing():
+    status, headers, body = answered(refuse, environ_with(), Refuse(204, "preflight"), navigation=False)
+    assert (status, body) == (204, b"")
+    assert not {"Content-Type", "Content-Length", "Access-Control-Allow-Origin"} & set(headers)
+
+
+def test_an_answer_to_head_has_headers_only():
+    environ = {**environ_with(), "REQUEST_METHOD": "HEAD"}
+    _, headers, body = answered(refuse, environ, Refuse(401, "x"), navigation=False)
+    assert body == b""
+    assert int(headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("length", "read"),
+    [
+        pytest.param("10", 10, id="what is declared"),
+        pytest.param("65536", 65_536, id="up to 64 KiB"),
+        pytest.param("65537", 0, id="and nothing of more"),
+        pytest.param("", 0, id="nothing where nothing is declared"),
+        pytest.param("x", 0, id="nothing of what is no number"),
+        pytest.param("-1", 0, id="nothing of less than nothing"),
+    ],
+)
+def test_a_body_is_drained(length, read):
+    environ = create_environ("/", method="POST")
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(b"x" * 70_000), length
+    answered(refuse, environ, Refuse(401, "x"), navigation=False)
+    assert environ["wsgi.input"].tell() == read
+
+
+def test_a_body_that_breaks_off_does_no_harm():
+    class Broken:
+        def read(self, size):
+            raise ConnectionResetError
+
+    environ = {**environ_with(), "CONTENT_LENGTH": "10", "wsgi.input": Broken()}
+    assert answered(refuse, environ, Refuse(401, "x"), navigation=False)[0] == 401
