@@ -64,10 +64,13 @@ class Journal:
         """Write the line for a request that the memo knew."""
         log.debug("%s %s: passed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
 
+    def error(self, message: str) -> None:
+        """Say what somebody must put right."""
+        self._once(logging.ERROR, message)
+
     def misconfigured(self, reason: str) -> None:
         """Say that what the authorization server issues is not what the verifier wants."""
-        self._once(
-            logging.ERROR,
+        self.error(
             f"the access token that the authorization server has just issued fails verification: {reason}; "
             "put the verifier right (audience, issuer, algorithms, key), or this host's clock",
         )
@@ -81,10 +84,7 @@ class Journal:
         elif isinstance(outcome, Unreachable) and flight.own:
             log.warning("the authorization server gave no answer: %s session=%s", outcome.reason, name)
         elif isinstance(outcome, Rejected) and not outcome.ends_session:
-            self._once(
-                logging.ERROR,
-                f"the authorization server refuses this client: {outcome.code}; put TokenEndpoint's settings right",
-            )
+            self.error(f"the authorization server refuses this client: {outcome.code}; put TokenEndpoint right")
         elif isinstance(outcome, Rejected):
             self._over(flight, outcome.code, name)
 

@@ -14,6 +14,7 @@ from .errors import ConfigurationError
 from .holding import NOTHING, Assessor, Held, Verifier
 from .journal import Journal
 from .memo import Memo
+from .paths import has_control_characters
 from .refresher import Flight, Refresher
 from .routes import Routes, Rule
 from .sessions.token_cookies import TokenCookies
@@ -104,7 +105,9 @@ class TokenRefreshMiddleware:
             monotonic=monotonic,
         )
         self._assessor = Assessor(verifier, refresh_before=refresh_before, clock=clock)
-        self._services = Services(kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header)
+        self._services = Services(
+            kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header, self._journal.error
+        )
         self._memo: Memo[str, _Known] = Memo()
         self._cut: Memo[str, str] = Memo(2**20)
         self._rules: dict[str, Rule] = {}
@@ -189,7 +192,8 @@ class TokenRefreshMiddleware:
             rule = self._routes.rule_for(path)
             if len(self._rules) >= _MOST_PATHS:
                 self._rules.clear()
-            if len(path) <= _LONGEST_PATH:
+            # What the memo passes is not looked at again, so a malformed path must never be known.
+            if len(path) <= _LONGEST_PATH and not has_control_characters(path):
                 self._rules[path] = rule
         return rule
 

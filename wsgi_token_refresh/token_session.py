@@ -66,6 +66,7 @@ class Services:
     assessor: Assessor
     clock: Callable[[], float]
     authorization_header: bool
+    error: Callable[[str], None] = log.error
 
 
 class TokenSession:
@@ -184,7 +185,7 @@ class TokenSession:
             return ()
         cookies, too_large = self._services.kind.set_what_fits(tokens, self._services.clock())
         if too_large is not None:
-            log.error("a token could not be sent to the browser: %s", too_large)
+            self._services.error(f"a token could not be sent to the browser: {too_large}")
         return cookies
 
     def _hold(self, held: Held) -> None:

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from tests.walk.conftest import EXPIRED, IN_MARGIN, IN_WINDOW, NAVIGATION, PATIENCE, cookies_of, jar, tell
-from wsgi_token_refresh import NotWrappedError, TokenResponseError, get_session
+from wsgi_token_refresh import NotWrappedError, StoreError, TokenResponseError, get_session
+from wsgi_token_refresh.stores.memory import MemoryStore
 
 # Where werkzeug's lint is stricter than RFC 9110 (10.2.2, 8.6 and 9.3.2), the RFC counts.
 pytestmark = [
@@ -394,6 +395,92 @@ def test_new_tokens_that_fail_verification_are_kept_and_nothing_is_refreshed_for
     browser.get("/dashboard")
     counts = world.server.counts()
     assert (counts["requests"], counts["refused"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        pytest.param("/dashboard", {**NAVIGATION, "Sec-Purpose": "prefetch"}, 401, id="a prefetch"),
+        pytest.param("/dashboard", {}, 401, id="a fetch"),
+        pytest.param("/dashboard", UPGRADE, 401, id="a WebSocket"),
+        pytest.param("/", NAVIGATION, 200, id="an optional page"),
+        pytest.param("/login", NAVIGATION, 200, id="the login page"),
+        pytest.param("/static", NAVIGATION, 200, id="a public page"),
+    ],
+)
+def test_a_refused_session_s_cookies_are_not_expired_by(world, path, headers, status):
+    browser = world.signed_in()
+    before = jar(browser)
+    world.endpoint.revoke(before["refresh_token"])
+    world.later(EXPIRED)
+    browser.get("/dashboard")
+    response = browser.get(path, headers=headers)
+    assert response.status_code == status
+    assert "Set-Cookie" not in response.headers
+    assert jar(browser) == before
+
+
+class Breakable(MemoryStore):
+    """A store that can go down."""
+
+    down = False
+
+    def read(self, key):
+        if self.down:
+            raise StoreError("down")
+        return super().read(key)
+
+    def swap(self, key, old, new, lives):
+        if self.down:
+            raise StoreError("down")
+        return super().swap(key, old, new, lives)
+
+
+def test_a_store_that_is_down_logs_nobody_out(make, clock, caplog):
+    store = Breakable(clock=clock)
+    world = make(store=store)
+    browser = world.signed_in()
+    store.down = True
+    for seconds, status in ((0, 200), (IN_WINDOW, 200), (EXPIRED, 503)):
+        world.later(seconds)
+        response = browser.get("/dashboard")
+        assert response.status_code == status
+        assert "Set-Cookie" not in response.headers
+    assert browser.get("/").json["state"] == "unavailable"
+    assert world.server.counts()["requests"] == 0
+    warnings = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "the store is down" in warnings[0]
+    store.down = False
+    assert browser.get("/dashboard").json["state"] == "live"
+
+
+def test_a_store_that_is_down_leaves_each_process_to_itself_where_a_token_may_be_used_twice(make, clock):
+    store = Breakable(clock=clock)
+    world = make(store=store, single_use=False)
+    browser = world.signed_in()
+    store.down = True
+    world.later(EXPIRED)
+    assert browser.get("/dashboard").json["state"] == "live"
+
+
+def test_tokens_that_could_not_be_written_are_written_when_the_store_is_back(make, clock):
+    store = Breakable(clock=clock)
+    world = make(store=store)
+    browser = world.signed_in()
+    other = world.copy_of(browser)
+    world.later(EXPIRED)
+    world.server.set(delay=PATIENCE)
+    thread = threading.Thread(target=browser.get, args=("/dashboard",))
+    thread.start()
+    world.until(lambda: world.server.counts()["requests"] == 1)
+    store.down = True
+    world.server.release()
+    thread.join(PATIENCE)
+    store.down = False
+    assert other.get("/dashboard").json["state"] == "live"
+    assert jar(other) == jar(browser)
+    assert world.server.counts()["requests"] == 1
 
 
 # Requests of their own kind.

@@ -33,6 +33,7 @@ class _Open:
 
 @dataclass
 class _Process:
+    path: Path
     idle: deque[_Open] = field(default_factory=deque)
     changed: threading.Condition = field(default_factory=threading.Condition)
     writes: int = 0
@@ -47,19 +48,20 @@ class SqliteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = _own_directory() / "ledger.sqlite" if path is None else Path(path)
         self._clock = clock
-        self._process = PerProcess(_Process)
+        # A worker may run as another user than the process that made this, and then has another directory.
+        self._process = PerProcess(lambda: _Process(_place(path)))
+        self._shown = str(_place(path))
         try:
-            _open(self._path).connection.close()
+            _open(Path(self._shown)).connection.close()
         except (sqlite3.Error, OSError) as error:
             raise ConfigurationError(
-                f"SqliteStore: {self._path} cannot be written ({error}); "
+                f"SqliteStore: {self._shown} cannot be written ({error}); "
                 "give path= a file in a directory that exists and that the workers may write to"
             ) from error
 
     def __repr__(self) -> str:
-        return f"SqliteStore({str(self._path)!r})"
+        return f"SqliteStore({self._shown!r})"
 
     def __del__(self) -> None:
         # Not every attribute need be there: the constructor may have raised.
@@ -131,28 +133,33 @@ class SqliteStore:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        idle = self._process.get().idle
-        opened = self._idle_one(idle)
+        opened = None
         try:
-            opened = opened or _open(self._path)
+            process = self._process.get()
+            opened = _idle_one(process) or _open(process.path)
             yield opened.connection
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ConfigurationError) as error:
             if opened is not None:
                 opened.connection.close()
-            raise StoreError(f"SqliteStore: {self._path}: {error}") from error
-        idle.append(opened)
+            raise StoreError(f"{self!r}: {error}") from error
+        process.idle.append(opened)
 
-    def _idle_one(self, idle: deque[_Open]) -> _Open | None:
-        while idle:
-            try:
-                opened = idle.pop()
-            except IndexError:
-                return None
-            # A cleaner of temporary files may have taken ours: others have a new one by now.
-            if opened.file == _file(self._path):
-                return opened
-            opened.connection.close()
-        return None
+
+def _idle_one(process: _Process) -> _Open | None:
+    while process.idle:
+        try:
+            opened = process.idle.pop()
+        except IndexError:
+            return None
+        # A cleaner of temporary files may have taken ours: others have a new one by now.
+        if opened.file == _file(process.path):
+            return opened
+        opened.connection.close()
+    return None
+
+
+def _place(path: str | os.PathLike[str] | None) -> Path:
+    return _own_directory() / "ledger.sqlite" if path is None else Path(path)
 
 
 def _open(path: Path) -> _Open:

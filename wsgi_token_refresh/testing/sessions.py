@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,8 @@ from ..tokens import Outcome, Refreshed, Tokens, Verification, Verified, receive
 
 SIGNED_IN = "wsgi_token_refresh.signed_in"
 """Where ``TokenRefreshMiddleware`` finds the session of a test; no client can set a key without ``HTTP_``."""
+
+log = logging.getLogger("wsgi_token_refresh")
 
 _HOUR = 3600
 _REFRESH_BEFORE, _HAND_OVER = 300.0, 600.0
@@ -58,7 +61,7 @@ def _session(claims: Mapping[str, Any], tokens: Tokens) -> TokenSession:
         hand_over=_HAND_OVER,
         lives=kind.refresh_max_age,
     )
-    services = Services(kind, endpoint, refresher, assessor, clock, authorization_header=True)
+    services = Services(kind, endpoint, refresher, assessor, clock, authorization_header=True, error=log.error)
     held = assessor.assess(tokens)
     return TokenSession(services, {}, "", held, state=LIVE if held.access.good else ANONYMOUS)
 
