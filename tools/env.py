@@ -77,6 +77,7 @@ def make(folder: str, version: "tuple[int, int]", python: str) -> None:
     name = os.path.basename(folder)
     print("{}: installing for Python {}.{} (once, about a minute) ...".format(name, *version), flush=True)
     shutil.rmtree(folder, ignore_errors=True)
+    _hidden(folder)
     pip = [python_of(folder), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--editable", ".[dev]"]
     settings = dict(os.environ)
     settings.setdefault("PIP_CACHE_DIR", os.path.join(_hidden(os.path.join(ROOT, ".venv-cache")), "pip"))
@@ -85,7 +86,7 @@ def make(folder: str, version: "tuple[int, int]", python: str) -> None:
         subprocess.check_call(pip, cwd=ROOT, env=settings)
     except subprocess.CalledProcessError:
         raise MissingError(name + " could not be made: the lines above say why") from None
-    with open(os.path.join(_hidden(folder), "made-from"), "w") as file:
+    with open(os.path.join(folder, "made-from"), "w") as file:
         file.write(_made_from())
 
 

@@ -119,6 +119,8 @@ def access_of(freshness: Freshness) -> Access:
 
 
 def _for_guests(rule: Rule, request: Request, access: Access) -> Answer:
+    if request.cross_site:
+        return Pass(ANONYMOUS, "cross_site")
     if not access.good:
         return Pass(ANONYMOUS)
     goes_home = rule is Rule.GUEST_ONLY and request.method == "GET" and request.navigation and not request.has_next

@@ -79,6 +79,12 @@ class Assessor:
         claims = None if self._verifier is None else verification.claims
         return Held(tokens, access_of(fresh), claims, fresh.value)
 
+    def vouches(self, tokens: Tokens) -> bool:
+        """Tell whether the signature says who these tokens are for, expired or not."""
+        if self._verifier is None or tokens.access_token is None:
+            return False
+        return isinstance(self._verify(tokens.access_token), Verified)
+
     def first_good(self, candidates: Sequence[Tokens]) -> Held:
         """Assess candidates in turn: the first that is good, else the first that can be refreshed, else the first."""
         first = NOTHING

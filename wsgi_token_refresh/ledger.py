@@ -108,6 +108,11 @@ def is_welcome(family: Family, generation: int, now: float, hand_over: float) ->
     return bool(passes) and now - min(passes) < hand_over
 
 
+def is_vouched(family: Family) -> bool:
+    """Tell whether a refresh or a verified access token says that there is such a session."""
+    return family.refreshed_at > 0 or family.expires_at is not None
+
+
 def as_of(family: Family, now: float) -> Family:
     """Read the record at ``now``: a ``calling`` past its deadline is the unknown outcome of somebody who died."""
     calling = family.calling

@@ -54,8 +54,8 @@ class _Known:
 class _Decided:
     """Everything that is known about a request once it has been decided."""
 
+    request: Request
     rule: Rule
-    navigation: bool
     candidates: Sequence[Tokens]
     held: Held
     flight: Flight
@@ -142,7 +142,7 @@ class TokenRefreshMiddleware:
             held = self._landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
-        decided = _Decided(rule, request.navigation, candidates, held, flight, decision)
+        decided = _Decided(request, rule, candidates, held, flight, decision)
         return self._carry_out(environ, start_response, decided)
 
     # Passing: what every request pays.
@@ -150,12 +150,12 @@ class TokenRefreshMiddleware:
     def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """Pass a request about which the memo knows all that there is to decide."""
         rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
+        if environ["REQUEST_METHOD"] not in _PASSING_METHODS:
+            return None
         if rule is _PUBLIC:
             return self._pass_public(environ, start_response, header)
         known = self._memo.get(header)
-        if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL):
-            return None
-        if environ["REQUEST_METHOD"] not in _PASSING_METHODS or self._clock() >= known.until:
+        if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL) or self._clock() >= known.until:
             return None
         session = TokenSession(self._services, environ, header, known.held, LIVE)
         environ[KEY] = session
@@ -181,7 +181,7 @@ class TokenRefreshMiddleware:
 
     def _candidates(self, environ: WSGIEnvironment, request: Request, rule: Rule) -> Sequence[Tokens]:
         """Give the tokens that came along; none where another site sent them."""
-        if rule is Rule.PUBLIC or (request.cross_site and rule >= Rule.OPTIONAL):
+        if rule is Rule.PUBLIC or request.cross_site:
             return ()
         return self._kind.load(environ.get("HTTP_COOKIE", ""))
 
@@ -204,13 +204,17 @@ class TokenRefreshMiddleware:
         """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
         if not isinstance(decision, Refresh) or decision.look_only:
             return self._refresher.look_up(held.tokens)
-        flight = self._refresher.refresh(held.tokens, good=held.access.good)
+        flight = self._refresh(held)
         for tokens in candidates:
             if not _is_over(flight):
                 break
             if tokens.refresh_token not in (None, held.tokens.refresh_token):
-                flight = self._refresher.refresh(tokens, good=self._assessor.assess(tokens).access.good)
+                flight = self._refresh(self._assessor.assess(tokens))
         return flight
+
+    def _refresh(self, held: Held) -> Flight:
+        good = held.access.good
+        return self._refresher.refresh(held.tokens, good=good, vouched=good or self._assessor.vouches(held.tokens))
 
     def _landed(self, flight: Flight, held: Held) -> Held:
         """Give what the request holds after the ledger spoke."""
@@ -227,15 +231,9 @@ class TokenRefreshMiddleware:
     def _carry_out(self, environ: WSGIEnvironment, start_response: StartResponse, decided: _Decided) -> Iterable[bytes]:
         header, decision = environ.get("HTTP_COOKIE", ""), decided.decision
         state = decision.state if isinstance(decision, Pass) else ANONYMOUS
-        session = TokenSession(
-            self._services,
-            environ,
-            header,
-            decided.held,
-            state,
-            decided.flight,
-            decided.candidates,
-        )
+        unread = decided.rule is Rule.PUBLIC and not decided.request.cross_site
+        came_along = None if unread else decided.candidates
+        session = TokenSession(self._services, environ, header, decided.held, state, decided.flight, came_along)
         if isinstance(decision, Pass):
             environ[KEY] = session
             self._let_see(environ, header, decided, state)
@@ -244,7 +242,7 @@ class TokenRefreshMiddleware:
         if isinstance(decision, Redirect):
             url = self._routes.login_url if decision.to_login else self._routes.home_url
             return wsgi.redirect(environ, start_response, decision, url, cookies)
-        return wsgi.refuse(environ, start_response, decision, navigation=decided.navigation, cookies=cookies)
+        return wsgi.refuse(environ, start_response, decision, navigation=decided.request.navigation, cookies=cookies)
 
     def _let_see(self, environ: WSGIEnvironment, header: str, decided: _Decided, state: str) -> None:
         if decided.rule < Rule.OPTIONAL:

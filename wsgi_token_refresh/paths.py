@@ -6,11 +6,13 @@ import re
 from urllib.parse import unquote, unquote_to_bytes
 
 LONGEST_NEXT = 2048
-_PLAIN = re.compile(r"/(?:[^/.\\;%][^/\\;%]*/?)*\Z")
+_PLAIN = re.compile(r"/(?:[^/.@\\;%][^/\\;%]*/)*(?:[^/.@\\;%][^/\\;%]*)?\Z")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _UNSAFE = re.compile("[\x00-\x20\x7f-\xa0\\\\\u2028\u2029]")
 _SLASHES = re.compile("/{2,}")
 _PARAMETERS = re.compile(";[^/]*")
+# Pyramid's traversal: a view by its name, and no child of that name.
+_VIEW_SELECTOR = re.compile("(?:^|(?<=/))@@")
 _MOST_READINGS = 64
 _MOST_DECODINGS = 4
 
@@ -23,8 +25,8 @@ def has_control_characters(path: str) -> bool:
 def readings(path: str) -> frozenset[str] | None:
     """Give every way in which a router may read a path; None where there are more than anybody means honestly.
 
-    A missing leading slash is added, and ``//``, ``/./``, ``/../``, ``\\``, ``;parameters`` and one more
-    percent-decoding are resolved, in any order.
+    A missing leading slash is added, and ``//``, ``/./``, ``/../``, ``\\``, ``;parameters``, ``@@`` and one
+    more percent-decoding are resolved, in any order.
     """
     if _PLAIN.match(path):
         return frozenset((path,))
@@ -60,7 +62,13 @@ def safe_next(value: object, default: str = "/") -> str:
 
 
 def _steps(path: str, decoded: bool) -> list[tuple[str, bool]]:
-    steps = [path.replace("\\", "/"), _PARAMETERS.sub("", path), _SLASHES.sub("/", path), _without_dots(path)]
+    steps = [
+        path.replace("\\", "/"),
+        _PARAMETERS.sub("", path),
+        _SLASHES.sub("/", path),
+        _VIEW_SELECTOR.sub("", path),
+        _without_dots(path),
+    ]
     if not path.startswith("/"):
         steps.append("/" + path)
     once = [] if decoded or "%" not in path else [(_decoded(path), True)]

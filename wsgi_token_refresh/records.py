@@ -167,7 +167,7 @@ class Records:
 
     def _life(self, family: Family) -> float:
         """Garbage must not fill the store: a family that no refresh and no good token vouches for goes soon."""
-        vouched = family.refreshed_at > 0 or family.expires_at is not None or family.state is State.ENDED
+        vouched = ledger.is_vouched(family) or family.state is State.ENDED
         refused = family.state is State.REFUSED and family.current == 0
         return self._lives if vouched and not refused else HOUR
 

@@ -61,10 +61,14 @@ class Flight:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a request shows; ``good`` is whether its access token was verified and has not expired."""
+    """What a request shows; ``good`` is whether its access token was verified and has not expired.
+
+    ``vouched`` is whether it was verified, expired or not.
+    """
 
     tokens: Tokens
     good: bool
+    vouched: bool
     limit: float
 
 
@@ -96,14 +100,14 @@ class Refresher:
         # Where a token may be used twice, a store that is down leaves each process to itself.
         self._alone = None if endpoint.single_use else Records(MemoryStore(clock=clock), endpoint.identity, lives)
 
-    def refresh(self, tokens: Tokens, *, good: bool, forced: bool = False) -> Flight:
+    def refresh(self, tokens: Tokens, *, good: bool, vouched: bool = False, forced: bool = False) -> Flight:
         """Get newer tokens than these: from the ledger, by waiting, or from the authorization server.
 
-        Takes the endpoint's ``timeout`` plus one second at most. ``forced`` says that somebody refused the
-        access token although it looks good.
+        Takes the endpoint's ``timeout`` plus one second at most. ``vouched`` says that the access token was
+        verified, expired or not; ``forced`` that somebody refused it although it looks good.
         """
         limit = self._monotonic() + self._endpoint.timeout + SEND_WITHIN
-        asked = _Asked(tokens, good and not forced, limit)
+        asked = _Asked(tokens, good and not forced, good or vouched, limit)
         try:
             return self._refresh(self._records, asked)
         except StoreError as error:
@@ -154,7 +158,7 @@ class Refresher:
         """End the family of these tokens for good; gives its newest ones, to be revoked. Raises ``StoreError``."""
         if tokens.refresh_token is None:
             return tokens
-        look = self._look(self._records, _Asked(tokens, True, 0.0))
+        look = self._look(self._records, _Asked(tokens, True, True, 0.0))
         self._records.change(look.member, lambda family, now: ledger.ended(family, reason))
         return look.tokens
 
@@ -168,11 +172,13 @@ class Refresher:
     def take_refusal(self, member: Member) -> bool:
         """Tell whether this response is the one that expires the cookies of a refused family.
 
-        Once is enough: a later one could expire the cookies of the sign-in that followed.
+        Once is enough: a later one could expire the cookies of the sign-in that followed. A refresh token that
+        nothing vouched for may be a torn or foreign cookie, and the session behind it may live.
         """
 
         def taken(family: Family, now: float) -> Family | None:
-            return ledger.ended(family, family.reason) if family.state is State.REFUSED else None
+            known = ledger.is_vouched(family) and family.state is State.REFUSED
+            return ledger.ended(family, family.reason) if known else None
 
         try:
             return self._records.change(member, taken) is not None
@@ -342,11 +348,11 @@ class Refresher:
     def _look(self, records: Records, asked: _Asked) -> Look:
         """Look at the record of these tokens; whoever finds none founds it."""
         self._save()
-        known = asked.tokens if asked.good else unproven(asked.tokens)
+        known = asked.tokens if asked.vouched else unproven(asked.tokens)
         for _ in range(ATTEMPTS):
             look = records.find(asked.tokens)
             if look is None or look.member.generation > look.family.current + 1:
-                records.found(known, lives=None if asked.good else HOUR, replaces=look is not None)
+                records.found(known, lives=None if asked.vouched else HOUR, replaces=look is not None)
             elif look.member.generation > look.family.current and look.family.state is State.LIVE:
                 # Its fetcher could write the row and no more: what is shown here is what it got.
                 oldest = replace(look.member, generation=look.family.oldest)

@@ -114,7 +114,8 @@ def redirect(
     if decision.with_next:
         back = return_path(environ)
         location += "" if back is None else "?next=" + quote(back, safe="/")
-    return _answer(environ, start_response, 303, [("Location", location)], cookies=cookies)
+    headers = [("Location", location), ("Content-Type", "text/plain; charset=utf-8")]
+    return _answer(environ, start_response, 303, headers, cookies=cookies)
 
 
 def refuse(
@@ -151,7 +152,7 @@ def refuse(
 def return_path(environ: WSGIEnvironment) -> str | None:
     """Write down the path that a request asked for, quoted; None where it is no safe place to return to."""
     path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
-    query = environ.get("QUERY_STRING", "")
+    query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
     back = quote(path, safe="/:@!$&'()*+,=~-._") + (f"?{quote(query, safe=_QUERY)}" if query else "")
     return safe_next(back, "") or None
 

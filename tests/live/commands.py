@@ -56,25 +56,25 @@ def running(command: str, *, folder: Path, runtime: Path) -> Iterator[subprocess
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it has started."""
+    """End a process that leads a session, and all that it has started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(10)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    for left in living_in(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
 
 
-def has_processes(group: int) -> bool:
-    """Tell whether a process group has any process left, also when the system had time to clear away the dead."""
-    ends = time.monotonic() + 2
-    while time.monotonic() < ends:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.02)
-    return True
+def living_in(session: int) -> list[int]:
+    """Give the processes of a session that are no zombies, by what /proc says of them (proc(5))."""
+    living = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _parent, _group, number = path.read_text("utf-8", "replace").rpartition(")")[2].split()[:4]
+            if int(number) == session and state != "Z":
+                living.append(int(path.parent.name))
+    return living
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.arriving)
     @rule(pick=st.integers(0, 4))
     def a_response_is_lost(self, pick: int) -> None:
-        self.world.arriving.pop(pick % len(self.world.arriving))
+        self.world.lose(pick % len(self.world.arriving))
 
     @rule(fault=st.sampled_from(["refused", "never processed", "slow"]))
     def the_next_refresh_fails(self, fault: str) -> None:

@@ -172,6 +172,7 @@ class Response:
     status: int
     cookies: list[str]
     state: str
+    path: str = "/page"
 
 
 @dataclass
@@ -268,6 +269,8 @@ class World:
         for running in [each for each in self.running.values() if each.host == host]:
             if running.at in ("sent", "answered") or self._has_unwritten_answer(running):
                 self.forgive("a host crashed around its send")
+            if running.path in ("/enter", "/logout"):
+                self.forgive("a host crashed in a sign-in or sign-out")
             del self.running[running.number]
             if running.coroutine:
                 running.coroutine.throw(GreenletExit)
@@ -302,11 +305,18 @@ class World:
                 self.jar.pop(name, None)
             else:
                 self.jar[name] = value
+        now = self.server.of_token.get(self.jar.get("refresh_token", ""))
+        if now is not None and now.name in self.ended:
+            self.forgive("a response arrived after the sign-in or sign-out that it was decided before")
         self.jars.append(dict(self.jar))
         gone = self.server.of_token.get(before)
         if gone and "refresh_token" not in self.jar and not gone.revoked and not self.signed_out:
             assert self.server.kind == "lenient", "a living family's cookies were expired"
             assert self.forgiven, "a living family's cookies were expired"
+
+    def lose(self, index: int) -> None:
+        if self.arriving.pop(index).path == "/enter":
+            self.forgive("the response to a sign-in was lost: the old session is over, and the new one unknown")
 
     def left_behind(self, jar: dict[str, str]) -> bool:
         """Tell whether a browser with this jar would show a generation that it was seen to have left for good."""
@@ -391,7 +401,7 @@ class World:
         list(self.hosts[running.host](environ, start_response))
         status, headers = seen[-1]
         cookies = [value for name, value in headers if name == "Set-Cookie"]
-        running.response = Response(int(status[:3]), cookies, environ.get("seen", ""))
+        running.response = Response(int(status[:3]), cookies, environ.get("seen", ""), running.path)
 
     def _application(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         session = get_session(environ)

@@ -62,11 +62,11 @@ def pyramid_app():
     return config.make_wsgi_app()
 
 
-def wrapped(app):
+def wrapped(app, routes=None):
     return TokenRefreshMiddleware(
         app,
         token_endpoint=TokenEndpoint("https://auth.example.com/token"),
-        routes=Routes(),
+        routes=routes or Routes(),
         verifier=None,
         store=MemoryStore(),
     )
@@ -128,6 +128,21 @@ def test_no_client_can_send_it(flask_client):
         flask_client.application.testing = True
         with pytest.raises(NotWrappedError):
             flask_client.get("/", headers=headers)
+
+
+def test_a_middleware_around_another_is_no_test():
+    """Else what is open outside would be open inside."""
+    app = flask_app()
+    app.wsgi_app = wrapped(app.wsgi_app, routes=Routes(protected=["/"]))
+    app.wsgi_app = wrapped(app.wsgi_app, routes=Routes(protected=[], public=["/"]))
+    assert app.test_client().get("/").status_code == 401
+
+
+def test_a_public_path_too_is_passed_as_it_is():
+    app, fragment = flask_app(), signed_in()
+    app.wsgi_app = wrapped(app.wsgi_app, routes=Routes(protected=[], public=["/"]))
+    client = app.test_client()
+    assert [client.get("/", environ_overrides=fragment).text for _ in range(3)] == ["live ada"] * 3
 
 
 # Claims and tokens.
