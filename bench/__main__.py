@@ -1,9 +1,9 @@
-"""Measures everything and writes ``bench/RESULTS.md``: about five minutes, or ``--quick`` in half a minute."""
+"""Measures everything and writes ``bench/RESULTS.md``: about eight minutes, or ``--quick`` in half a minute."""
 
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from . import material, memory, passing, refreshing, report, storm
@@ -13,37 +13,39 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def main() -> None:
+    """Measure part by part; what was found is written after each, so that an interrupted run leaves something."""
     arguments = _arguments()
-    quick, parts = arguments.quick, arguments.parts or PARTS
-    paths = {}
-    if "passing" in parts:
-        for size, length in material.SIZES.items():
-            _say(f"passing, {size} token")
-            name = f"Access token of {len(material.access_token(length))} bytes"
-            paths[name] = passing.measure(length, rounds=5 if quick else 31, count=200 if quick else 1000)
-    refreshed = None
-    if "refreshing" in parts:
-        _say("refreshing")
-        refreshed = refreshing.measure(count=30 if quick else 300)
-    storms = {}
-    for worker_class in storm.WORKERS if "storm" in parts else ():
-        _say(f"storm, {worker_class}")
-        storms[worker_class] = storm.measure(worker_class, rounds=3 if quick else 20)
-    growth = None
-    if "memory" in parts:
-        _say("memory (a few minutes)")
-        growth = memory.measure(2000 if quick else 100_000)
-    sections = [*report.machine(), *report.targets(paths, refreshed, storms, growth)]
-    sections += report.pass_path(paths) if paths else []
-    sections += report.refresh(refreshed) if refreshed else []
-    sections += report.storm(storms) if storms else []
-    sections += report.memory(growth) if growth else []
-    text = report.document(sections)
-    arguments.output.write_text(text, "utf-8")
-    print(text)
+    found = report.Found()
+    for part in arguments.parts or PARTS:
+        _say(f"{part} ...")
+        _MEASURE[part](found, arguments.quick)
+        arguments.output.write_text(report.document(found), "utf-8")
+    print(report.document(found))
 
 
-def _arguments():
+def _passing(found: report.Found, quick: bool) -> None:
+    for length in material.SIZES:
+        name = f"Access token of {len(material.access_token(length))} bytes"
+        found.passing[name] = passing.measure(length, rounds=5 if quick else 21, count=200 if quick else 600)
+
+
+def _refreshing(found: report.Found, quick: bool) -> None:
+    found.refreshing = refreshing.measure(count=30 if quick else 300)
+
+
+def _storm(found: report.Found, quick: bool) -> None:
+    for worker_class in storm.WORKERS:
+        found.storms[worker_class] = storm.measure(worker_class, rounds=3 if quick else 20)
+
+
+def _memory(found: report.Found, quick: bool) -> None:
+    found.growth = memory.measure(2000 if quick else 100_000)
+
+
+_MEASURE = {"passing": _passing, "refreshing": _refreshing, "storm": _storm, "memory": _memory}
+
+
+def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m bench", description="Measures what the middleware costs.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; by default all")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a look, and no result to rely on")
@@ -55,7 +57,7 @@ def _arguments():
 
 
 def _say(what: str) -> None:
-    print(f"... {what}", file=sys.stderr, flush=True)
+    print(what, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from functools import cache
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-SIZES = {"small": 600, "large": 1900}
-"""Bytes of an access token, about."""
+SIZES = (600, 1900)
+"""Bytes of an access token, about; the targets are for the last."""
 FOREIGN = "_ga=GA1.2.1234567890.1700000000; theme=dark; locale=en-GB; consent=1.0.1.1"
 PLACES = {"public": "/static/app.css", "optional": "/blog", "protected": "/dashboard"}
 

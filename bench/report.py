@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from .memory import Growth
@@ -12,8 +13,30 @@ from .passing import BARE, CHANGING, DECODE, DECODE_NEW, EXTENDED, MISS, NOOP, P
 from .refreshing import Refreshing
 from .storm import DELAY, REQUESTS, Storm
 
+Target = tuple[str, str, str, bool]
+
 _PACKAGES = ("werkzeug", "pyjwt", "cryptography", "requests", "flask", "flask-jwt-extended", "gunicorn", "gevent")
 _ORDER = (BARE, NOOP, "public", "optional", "protected", CHANGING, MISS, PARSE, DECODE, DECODE_NEW, EXTENDED)
+
+
+@dataclass
+class Found:
+    """What was measured so far; ``passing`` by the size of the access token."""
+
+    passing: dict[str, dict[str, float]] = field(default_factory=dict)
+    refreshing: Refreshing | None = None
+    storms: dict[str, Storm] = field(default_factory=dict)
+    growth: Growth | None = None
+
+
+def document(found: Found) -> str:
+    """Write all that was found."""
+    sections = [*machine(), *targets(found)]
+    sections += pass_path(found.passing) if found.passing else []
+    sections += refresh(found.refreshing) if found.refreshing else []
+    sections += storm(found.storms) if found.storms else []
+    sections += memory(found.growth) if found.growth else []
+    return "\n\n".join(sections) + "\n"
 
 
 def machine() -> list[str]:
@@ -98,44 +121,35 @@ def memory(found: Growth) -> list[str]:
     ]
 
 
-def targets(
-    found: Mapping[str, Mapping[str, float]],
-    refreshing: Refreshing | None,
-    storms: Mapping[str, Storm],
-    growth: Growth | None,
-) -> list[str]:
+def targets(found: Found) -> list[str]:
     """Write the figures that this package promises beside those that were found."""
-    large = list(found.values())[-1] if found else {}
-    rows: list[tuple[str, str, str, bool]] = []
-    if large:
-        hit = large["protected"] - large[BARE]
-        rows += [
-            ("memo hit over the bare application", "2 µs", f"{hit:.2f} µs", hit <= 2),
-            ("memo hit beside `parse_cookie`", "1/3", f"{hit / large[PARSE]:.2f}", hit <= large[PARSE] / 3),
-            ("memo hit beside PyJWT `decode`", "1/20", f"{hit / large[DECODE]:.3f}", hit <= large[DECODE] / 20),
-            (
-                "a miss over one PyJWT `decode`",
-                "40 µs",
-                f"{large[MISS] - large[BARE] - large[DECODE_NEW]:.0f} µs",
-                large[MISS] - large[BARE] - large[DECODE_NEW] <= 40,
-            ),
-        ]
-    if refreshing is not None:
-        over = refreshing.wrapped - refreshing.bare
+    rows = [*_pass_targets(found.passing), *_storm_targets(found.storms)]
+    if found.refreshing is not None:
+        over = found.refreshing.wrapped - found.refreshing.bare
         rows.append(("a refresh over the server's time, median", "2 ms", f"{over:.2f} ms", over <= 2))
-    for name, each in storms.items():
-        rows.append((f"storm, {name}: p95 over the server's time", "60 ms", f"{each.p95:.0f} ms", each.p95 <= 60))
-        grants = each.grants / each.rounds
-        rows.append((f"storm, {name}: grants a round", "1", f"{grants:g}", grants == 1))
-    if growth is not None:
-        grown = growth.after - growth.before
-        rows.append((f"growth over {growth.sessions:,} sessions", "20 MB", f"{grown:.1f} MB", grown <= 20))
+    if found.growth is not None:
+        grown = found.growth.after - found.growth.before
+        rows.append((f"growth over {found.growth.sessions:,} sessions", "20 MB", f"{grown:.1f} MB", grown <= 20))
     shown = [(what, most, had, "yes" if met else "**no**") for what, most, had, met in rows]
     return ["## Targets", _table(("", "at most", "found", "met"), shown)]
 
 
-def document(sections: Iterable[str]) -> str:
-    return "\n\n".join(sections) + "\n"
+def _pass_targets(found: Mapping[str, Mapping[str, float]]) -> Iterator[Target]:
+    if not found:
+        return
+    large = list(found.values())[-1]
+    hit, miss = large["protected"] - large[BARE], large[MISS] - large[BARE] - large[DECODE_NEW]
+    yield "memo hit over the bare application", "2 µs", f"{hit:.2f} µs", hit <= 2
+    yield "memo hit beside `parse_cookie`", "1/3", f"1/{large[PARSE] / hit:.1f}", hit <= large[PARSE] / 3
+    yield "memo hit beside PyJWT `decode`", "1/20", f"1/{large[DECODE] / hit:.0f}", hit <= large[DECODE] / 20
+    yield "a miss over one PyJWT `decode`", "40 µs", f"{miss:.0f} µs", miss <= 40
+
+
+def _storm_targets(found: Mapping[str, Storm]) -> Iterator[Target]:
+    for name, each in found.items():
+        grants = each.grants / each.rounds
+        yield f"storm, {name}: grants a round", "1", f"{grants:g}", grants == 1
+        yield f"storm, {name}: p95 over the server's time", "60 ms", f"{each.p95:.0f} ms", each.p95 <= 60
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,7 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _NAME_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # Cookie-octets (RFC 6265 4.1.1) less the percent sign, which marks what had to be encoded.
 _PLAIN = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+_OCTETS = (_PLAIN + string.ascii_letters + string.digits).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +39,21 @@ class CookieReader:
     """Finds some names in a ``Cookie`` header, whatever else stands there."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        # The name leads the pattern, so that a search is a search for a literal.
-        self._patterns = tuple((name, re.compile(re.escape(name) + r"\s*=\s*([^;,]*)")) for name in names)
+        self._names = tuple(names)
 
     def read(self, header: str) -> dict[str, tuple[str, ...]]:
         """Read the values under each name in the order of the header, at most four of each.
 
         A comma separates too: servers join two ``Cookie`` headers by one, and no token has one.
         """
-        return {name: self._values(pattern, header) for name, pattern in self._patterns}
+        return {name: _values(name, header) for name in self._names}
 
     def cut(self, header: str, names: Sequence[str]) -> str:
         """Cut these names out, by the most generous reading that any framework has of the header."""
-        for name, pattern in self._patterns:
+        for name in self._names:
             if name in names and name in header:
-                header = _cut(pattern, header)
+                header = _cut(name, header)
         return header
-
-    def _values(self, pattern: re.Pattern[str], header: str) -> tuple[str, ...]:
-        found = islice(_places(pattern, header, _begins_a_cookie), MOST_VALUES)
-        values = (decoded(each[1].strip()) for each in found)
-        return tuple(value for value in values if value)
 
 
 def with_cookie(header: str, name: str, value: str) -> str:
@@ -89,7 +85,9 @@ def cookie_name(set_cookie_value: str) -> str:
 
 def encoded(value: str) -> str:
     """Write a value in cookie-octets; tokens nearly always are."""
-    return value if value.isascii() and value.isalnum() else quote(value, safe=_PLAIN, errors="surrogateescape")
+    if value.isascii() and not value.encode("ascii").translate(None, _OCTETS):
+        return value
+    return quote(value, safe=_PLAIN, errors="surrogateescape")
 
 
 def decoded(value: str) -> str:
@@ -112,30 +110,50 @@ def problems_of_name(name: str, attributes: Attributes) -> list[str]:
     return problems
 
 
-def _places(pattern: re.Pattern[str], header: str, is_place: Callable[[str, int], bool]) -> Iterator[re.Match[str]]:
-    """Find the places where a name begins; a match at another place must not hide one behind it."""
-    found = pattern.search(header)
-    while found is not None:
-        if is_place(header, found.start()):
-            yield found
-            found = pattern.search(header, found.end())
-        else:
-            found = pattern.search(header, found.start() + 1)
+def _values(name: str, header: str) -> tuple[str, ...]:
+    found = islice(_places(name, header, _begins_a_cookie), MOST_VALUES)
+    values = (decoded(header[equals + 1 : end].strip()) for _, equals, end in found)
+    return tuple(value for value in values if value)
+
+
+def _places(name: str, header: str, is_place: Callable[[str, int], bool]) -> Iterator[tuple[int, int, int]]:
+    """Find the cookies of this name: where each begins, where its ``=`` stands, and where it ends."""
+    start = header.find(name)
+    while start >= 0:
+        equals = _equals_sign(header, start + len(name))
+        following = start + 1
+        if equals is not None and is_place(header, start):
+            following = _end_of_cookie(header, equals)
+            yield start, equals, following
+        start = header.find(name, following)
+
+
+def _equals_sign(header: str, position: int) -> int | None:
+    while header[position : position + 1].isspace():
+        position += 1
+    return position if header[position : position + 1] == "=" else None
+
+
+def _end_of_cookie(header: str, start: int) -> int:
+    ends = (header.find(separator, start) for separator in ";,")
+    return min((end for end in ends if end >= 0), default=len(header))
 
 
 def _begins_a_cookie(header: str, start: int) -> bool:
-    return header[:start].rstrip()[-1:] in ("", ";", ",")
+    while start > 0 and header[start - 1].isspace():
+        start -= 1
+    return start == 0 or header[start - 1] in ";,"
 
 
 def _begins_a_name(header: str, start: int) -> bool:
     return start == 0 or header[start - 1] not in _NAME_CHARACTERS
 
 
-def _cut(pattern: re.Pattern[str], header: str) -> str:
+def _cut(name: str, header: str) -> str:
     kept, end = [], 0
-    for found in _places(pattern, header, _begins_a_name):
-        kept.append(header[end : found.start()])
-        end = found.end()
+    for start, _, following in _places(name, header, _begins_a_name):
+        kept.append(header[end:start])
+        end = following
     kept.append(header[end:])
     pieces = (piece.lstrip(", \t").rstrip() for piece in "".join(kept).split(";"))
     return "; ".join(piece for piece in pieces if piece)

@@ -22,7 +22,7 @@ from .settings import read_settings
 from .store import Store
 from .stores.default import default_store
 from .token_endpoint import TokenEndpoint
-from .token_session import KEY, Services, SessionKind, TokenSession, is_bearer, show
+from .token_session import KEY, SIGNED_IN, Services, SessionKind, TokenSession, is_bearer, show
 from .tokens import Refreshed, Rejected, Tokens, refresh_window
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _NO_FLIGHT = Flight(None)
 _MOST_PATHS = 4096
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
 _LONGEST_PATH = 512
+_WEIGHT_OF_TRUST = 1024
 _PASSING_METHODS = ("GET", "HEAD")
 LONGEST = 10 * 366 * 86_400.0
 
@@ -109,6 +110,7 @@ class TokenRefreshMiddleware:
             kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header, self._journal.error
         )
         self._memo: Memo[str, _Known] = Memo()
+        self._trusted: Memo[tuple[str | None, str | None], float] = Memo(2**20)
         self._cut: Memo[str, str] = Memo(2**20)
         self._rules: dict[str, Rule] = {}
         self._journal.started(token_endpoint, routes, kind, store, verifier)
@@ -128,8 +130,6 @@ class TokenRefreshMiddleware:
         passed = self._pass_known(environ, start_response)
         if passed is not None:
             return passed
-        if isinstance(environ.get(KEY), TokenSession):
-            return self._app(environ, start_response)
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
         candidates = self._candidates(environ, request, rule)
@@ -149,6 +149,8 @@ class TokenRefreshMiddleware:
 
     def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """Pass a request about which the memo knows all that there is to decide."""
+        if SIGNED_IN in environ and environ[SIGNED_IN].state == LIVE:
+            return self._app(environ, wsgi.with_cookies(start_response, environ[SIGNED_IN].cookies))
         rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
         if environ["REQUEST_METHOD"] not in _PASSING_METHODS:
             return None
@@ -198,7 +200,9 @@ class TokenRefreshMiddleware:
         return rule
 
     def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
-        return decision == Pass(LIVE) and rule >= Rule.OPTIONAL and held.refreshable
+        if decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
+            return False
+        return self._clock() >= (self._trusted.get(_shown(held.tokens)) or 0.0)
 
     def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
         """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
@@ -254,13 +258,18 @@ class TokenRefreshMiddleware:
             del environ["HTTP_AUTHORIZATION"]
         show(environ, shown, tokens if self._services.authorization_header else None)
         if decided.held.access is Access.FRESH and decided.flight.outcome is None and state == LIVE:
-            self._remember(header, decided.held, shown)
+            self._remember(header, decided, shown)
 
-    def _remember(self, header: str, held: Held, shown: str) -> None:
-        tokens, now = held.tokens, self._clock()
-        due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
+    def _remember(self, header: str, decided: _Decided, shown: str) -> None:
+        held, now = decided.held, self._clock()
+        tokens = held.tokens
+        until = self._trusted.get(_shown(tokens))
+        if until is None or until <= now:
+            due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
+            until = min(now + TRUSTED_FOR, due)
+            self._trusted.put(_shown(tokens), until, _WEIGHT_OF_TRUST + len(tokens.access_token or ""))
         authorization = f"Bearer {tokens.access_token}" if self._services.authorization_header else ""
-        known = _Known(held, min(now + TRUSTED_FOR, due), shown, authorization)
+        known = _Known(held, until, shown, authorization)
         self._memo.put(header, known, 3 * len(header) + 2 * len(authorization) + 1024)
 
     def _cookies_of_refusal(self, decision: Decision, flight: Flight) -> list[str]:
@@ -269,6 +278,10 @@ class TokenRefreshMiddleware:
         if goes and flight.member is not None and _is_over(flight) and self._refresher.take_refusal(flight.member):
             return self._kind.expire()
         return []
+
+
+def _shown(tokens: Tokens) -> tuple[str | None, str | None]:
+    return tokens.access_token, tokens.refresh_token
 
 
 def _is_over(flight: Flight) -> bool:

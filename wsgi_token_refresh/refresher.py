@@ -347,7 +347,8 @@ class Refresher:
 
     def _look(self, records: Records, asked: _Asked) -> Look:
         """Look at the record of these tokens; whoever finds none founds it."""
-        self._save()
+        if records is self._records:
+            self._save()
         known = asked.tokens if asked.vouched else unproven(asked.tokens)
         for _ in range(ATTEMPTS):
             look = records.find(asked.tokens)

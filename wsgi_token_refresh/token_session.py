@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 KEY = "wsgi_token_refresh.session"
 """Where the session stands in the environ; no client can set a key without ``HTTP_``."""
 
+SIGNED_IN = "wsgi_token_refresh.signed_in"
+"""Where the session of a test stands, which the middleware passes as it is."""
+
 log = logging.getLogger("wsgi_token_refresh")
 
 

@@ -23,6 +23,7 @@ Headers = list[tuple[str, str]]
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _SUBRESOURCES = frozenset(("image", "style", "script", "font"))
 _MOST_DRAINED = 65_536
+_CODE = re.compile(r"[A-Za-z_]+\Z")
 _NEXT = re.compile(r"(?:^|&)next=")
 _QUERY = "/?:@!$&'()*+,;=~-._%"
 _PAGE = """<!doctype html>
@@ -139,11 +140,9 @@ def refuse(
             headers += [("Content-Type", "text/html; charset=utf-8"), ("Refresh", str(seconds))]
             page = _PAGE.format(seconds=seconds).encode()
             return _answer(environ, start_response, 503, headers, body=page, cookies=cookies)
-    problem = {
-        "title": HTTPStatus(decision.status).phrase,
-        "status": decision.status,
-        "reason": decision.reason,
-    }
+    # Codes are for clients; what is said in a sentence may speak of our configuration, and is for the log.
+    reason = decision.reason if _CODE.match(decision.reason) else "unavailable"
+    problem = {"title": HTTPStatus(decision.status).phrase, "status": decision.status, "reason": reason}
     headers.append(("Content-Type", "application/problem+json"))
     body = json.dumps(problem).encode()
     return _answer(environ, start_response, decision.status, headers, body=body, cookies=cookies)

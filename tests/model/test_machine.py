@@ -153,11 +153,14 @@ class SqliteMachine(Machine):
         pytest.param(SqliteMachine, 100, id="the same over SQLite"),
     ],
 )
-def test_invariants(machine: type[Machine], examples: int) -> None:
+def test_invariants(machine: type[Machine], examples: int, pytestconfig: pytest.Config) -> None:
+    many = pytestconfig.getoption("--many")
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=examples * (20 if many else 1),
+            derandomize=not many,
+            database=None,
             stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -88,8 +88,8 @@ class SqliteStore:
             if old is None:
                 written = _run(
                     connection,
-                    "INSERT INTO records VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE"
-                    " SET value = excluded.value, dies = excluded.dies WHERE dies <= ?4",
+                    "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
+                    " SET value = excluded.value, dies = excluded.dies WHERE dies <= ?",
                     (key, new, now + lives, now),
                 )
             else:

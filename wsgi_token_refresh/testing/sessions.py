@@ -17,11 +17,8 @@ from ..holding import Assessor
 from ..refresher import Refresher
 from ..sessions.token_cookies import TokenCookies
 from ..stores.memory import MemoryStore
-from ..token_session import KEY, Services, TokenSession
+from ..token_session import KEY, SIGNED_IN, Services, TokenSession
 from ..tokens import Outcome, Refreshed, Tokens, Verification, Verified, received, unverified_claims
-
-SIGNED_IN = "wsgi_token_refresh.signed_in"
-"""Where ``TokenRefreshMiddleware`` finds the session of a test; no client can set a key without ``HTTP_``."""
 
 log = logging.getLogger("wsgi_token_refresh")
 
