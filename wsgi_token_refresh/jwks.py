@@ -302,7 +302,7 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def fetch_url(url: str, timeout: float) -> bytes:
+def fetch_url(url: str, timeout: float, ca_bundle: str | None = None) -> bytes:
     """Fetch up to 256 KiB of JSON by GET; redirects are not followed, TLS is verified.
 
     Raises FetchError for any other answer than 200, and for a body that is not there ``timeout`` seconds from now.
@@ -311,7 +311,7 @@ def fetch_url(url: str, timeout: float) -> bytes:
     try:
         # Once in ten minutes: a connection kept open would be dropped by then.
         with (
-            make_session(1) as session,
+            make_session(1, ca_bundle) as session,
             calling(Call(timeout, lambda: True)),
             session.get(url, headers=headers, timeout=timeout, stream=True, allow_redirects=False) as response,
         ):

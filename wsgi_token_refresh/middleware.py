@@ -150,7 +150,7 @@ class TokenRefreshMiddleware:
     def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """Pass a request about which the memo knows all that there is to decide."""
         if SIGNED_IN in environ and environ[SIGNED_IN].state == LIVE:
-            return self._app(environ, wsgi.with_cookies(start_response, environ[SIGNED_IN].cookies))
+            return self._app(environ, wsgi.with_cookies(start_response, environ[SIGNED_IN]))
         rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
         if environ["REQUEST_METHOD"] not in _PASSING_METHODS:
             return None
@@ -166,7 +166,7 @@ class TokenRefreshMiddleware:
             environ["HTTP_AUTHORIZATION"] = known.authorization
         if log.isEnabledFor(logging.DEBUG):
             self._journal.passed(environ)
-        return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
+        return self._app(environ, wsgi.with_cookies(start_response, session))
 
     def _pass_public(self, environ: WSGIEnvironment, start_response: StartResponse, header: str) -> Iterable[bytes]:
         """Pass a request on a public path: as it came, less the refresh cookie."""
@@ -177,7 +177,7 @@ class TokenRefreshMiddleware:
             cut = self._kind.without_refresh_token(header)
             self._cut.put(header, cut, len(header) + len(cut) + 256)
         show(environ, cut, None)
-        return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
+        return self._app(environ, wsgi.with_cookies(start_response, session))
 
     # Deciding.
 
@@ -241,7 +241,7 @@ class TokenRefreshMiddleware:
         if isinstance(decision, Pass):
             environ[KEY] = session
             self._let_see(environ, header, decided, state)
-            return self._app(environ, wsgi.with_cookies(start_response, session.cookies))
+            return self._app(environ, wsgi.with_cookies(start_response, session))
         cookies = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
         if isinstance(decision, Redirect):
             url = self._routes.login_url if decision.to_login else self._routes.home_url

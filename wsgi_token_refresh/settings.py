@@ -212,7 +212,7 @@ def _verifier(reading: _Reading) -> JwtVerifier | None:
         if not reading.says("verifier"):
             reading.problems.append(_NOT_SAID)
         return None
-    arguments = {"algorithms": (), **reading.take(_VERIFIER), **reading.take(_INSECURE)}
+    arguments = {"algorithms": (), **reading.take(_VERIFIER), **reading.take(_SHARED)}
     return reading.make(JwtVerifier, {**arguments, "key": reading.secret("key")}, _VERIFIER)
 
 
@@ -370,7 +370,7 @@ _VERIFIER: Table = {
     "jwks_timeout": ("timeout", _number),
     "keys_max_age": ("keys_max_age", _number),
 }
-_INSECURE: Table = {"allow_insecure": ("allow_insecure", _truth)}
+_SHARED: Table = {"allow_insecure": ("allow_insecure", _truth), "ca_bundle": ("ca_bundle", _text)}
 _COOKIES: Table = {
     "access_name": ("access_name", _text),
     "refresh_name": ("refresh_name", _text),

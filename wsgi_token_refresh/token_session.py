@@ -76,10 +76,21 @@ class TokenSession:
     """One person's session in one request.
 
     ``state`` is ``"live"``, ``"anonymous"`` or ``"unavailable"`` (there may be a session, and nobody can say
-    just now). What is changed here goes out with the response that the view returns.
+    just now). What is changed here goes out with the response that the view returns; ``has_changed`` says that it may
+    have cookies to carry.
     """
 
-    __slots__ = ("_came_along", "_cookies", "_environ", "_flight", "_header", "_held", "_services", "state")
+    __slots__ = (
+        "_came_along",
+        "_cookies",
+        "_environ",
+        "_flight",
+        "_header",
+        "_held",
+        "_services",
+        "has_changed",
+        "state",
+    )
 
     def __init__(  # noqa: PLR0917 - every request pays for this call
         self,
@@ -98,6 +109,7 @@ class TokenSession:
         self.state = state
         self._flight = flight
         self._came_along = came_along
+        self.has_changed = flight is not None
         self._cookies: Callable[[], list[str]] | None = None
 
     def __repr__(self) -> str:
@@ -133,7 +145,7 @@ class TokenSession:
             return False
         flight = self._services.refresher.refresh(tokens, good=True, forced=True)
         if isinstance(flight.outcome, Refreshed):
-            self._flight = flight
+            self._flight, self.has_changed = flight, True
             self._hold(self._services.assessor.assess(flight.outcome.tokens))
             return self.state == LIVE
         if isinstance(flight.outcome, Rejected) and flight.outcome.ends_session:
@@ -156,7 +168,7 @@ class TokenSession:
         for old in self._old_tokens():
             self._end(old, "sign-in")
         name = self._found(tokens)
-        self._cookies = lambda: cookies
+        self._cookies, self.has_changed = (lambda: cookies), True
         self._hold(held)
         log.info("signed in session=%s", name)
 
@@ -172,7 +184,7 @@ class TokenSession:
             newest = self._end(old, "sign-out")
             if newest.refresh_token is not None:
                 self._revoke(newest.refresh_token)
-        self._cookies = self._services.kind.expire
+        self._cookies, self.has_changed = self._services.kind.expire, True
         self._held, self.state = NOTHING, ANONYMOUS
         self._show()
         log.info("signed out")
@@ -200,6 +212,8 @@ class TokenSession:
         services = self._services
         tokens = self._held.tokens if self.state == LIVE else None
         header = services.kind.for_application(self._header, tokens)
+        if services.authorization_header and is_bearer(self._environ):
+            del self._environ["HTTP_AUTHORIZATION"]
         show(self._environ, header, tokens if services.authorization_header else None)
 
     def _old_tokens(self) -> Sequence[Tokens]:

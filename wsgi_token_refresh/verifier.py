@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jwt
@@ -31,7 +32,8 @@ class JwtVerifier:
     Give either ``key`` (a shared secret for HS*, else a public key: PEM, certificate or an object of
     ``cryptography``) or ``jwks_url`` (RFC 7517), and always the ``algorithms`` that may be used (RFC 8725 3.1).
     ``audience`` and ``issuer`` are one or several allowed values; None leaves the claim unchecked.
-    ``leeway``, ``timeout`` (of one fetch) and ``keys_max_age`` are seconds; ``fetch(url, timeout)`` gives a body.
+    ``leeway``, ``timeout`` (of one fetch) and ``keys_max_age`` are seconds; ``ca_bundle`` is the path of
+    the certificates to trust where they are not the usual ones; ``fetch(url, timeout)`` gives a body.
     Raises ConfigurationError.
     """
 
@@ -47,7 +49,8 @@ class JwtVerifier:
         timeout: float = 5,
         keys_max_age: float = 600,
         allow_insecure: bool = False,
-        fetch: Callable[[str, float], bytes] = fetch_url,
+        ca_bundle: str | None = None,
+        fetch: Callable[[str, float], bytes] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,7 +76,12 @@ class JwtVerifier:
             _FixedKey(prepared)
             if isinstance(prepared, Key)
             else JwksCache(
-                str(jwks_url), names, timeout=timeout, max_age=keys_max_age, fetch=fetch, monotonic=monotonic
+                str(jwks_url),
+                names,
+                timeout=timeout,
+                max_age=keys_max_age,
+                fetch=fetch or partial(fetch_url, ca_bundle=ca_bundle),
+                monotonic=monotonic,
             )
         )
 

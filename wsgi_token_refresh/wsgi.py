@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from .cookies import cookie_name
@@ -74,20 +74,24 @@ def is_cross_site(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) -
     return origin is not None and _host_of(origin) != _host(environ)
 
 
-def with_cookies(start_response: StartResponse, cookies: Callable[[], Sequence[str]]) -> StartResponse:
-    """Append what ``cookies`` gives at the moment when the response is decided, on each call."""
-    return partial(_start, start_response, cookies)
+class Carried(Protocol):
+    """What a response may have to carry."""
+
+    has_changed: bool
+
+    def cookies(self) -> Sequence[str]:
+        """Decide the ``Set-Cookie`` values."""
+
+
+def with_cookies(start_response: StartResponse, carried: Carried) -> StartResponse:
+    """Append cookies as they are at the moment when the response is decided, on each call."""
+    return partial(_start, start_response, carried)
 
 
 def _start(
-    start_response: StartResponse,
-    cookies: Callable[[], Sequence[str]],
-    status: str,
-    headers: Headers,
-    exc_info: Any = None,
+    start_response: StartResponse, carried: Carried, status: str, headers: Headers, exc_info: Any = None
 ) -> Callable[[bytes], object]:
-    added = cookies()
-    if added:
+    if carried.has_changed and (added := carried.cookies()):
         headers = with_set_cookie(headers, added)
     return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
 

@@ -152,26 +152,35 @@ def test_what_the_application_sets_itself_wins():
     assert [value for name, value in with_set_cookie(headers, ["n=v", "o=v"]) if value[0] == "o"] == ["o=v"]
 
 
-def test_nothing_is_added_where_there_is_nothing_to_send():
+class Carried:
+    """What a response may have to carry; counts how often that was decided."""
+
+    def __init__(self, *cookies, has_changed=True):
+        self.has_changed = has_changed
+        self.decided = 0
+        self._cookies = cookies
+
+    def cookies(self):
+        self.decided += 1
+        return self._cookies
+
+
+@pytest.mark.parametrize("has_changed", [False, True])
+def test_nothing_is_added_where_there_is_nothing_to_send(has_changed):
     calls = []
     headers = [JSON]
-    with_cookies(lambda *arguments: calls.append(arguments), lambda: ())("200 OK", headers)
+    with_cookies(lambda *arguments: calls.append(arguments), Carried(has_changed=has_changed))("200 OK", headers)
     assert calls == [("200 OK", headers)]
     assert calls[0][1] is headers
 
 
 def test_cookies_are_decided_when_the_response_is():
-    decided = []
-
-    def cookies():
-        decided.append(True)
-        return ["n=v"]
-
-    start = with_cookies(lambda *arguments: None, cookies)
-    assert not decided
+    carried = Carried("n=v")
+    start = with_cookies(lambda *arguments: None, carried)
+    assert not carried.decided
     start("200 OK", [])
     start("500 Oh", [], None)
-    assert len(decided) == 2
+    assert carried.decided == 2
 
 
 def answered(answer, environ, decision, *arguments, **options):
