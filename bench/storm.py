@@ -16,8 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median, quantiles
 
-from gunicorn.config import KNOWN_SETTINGS
-
+from demo.processes import NO_CONTROL_SOCKET
 from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
 
 WORKERS = {"sync": (), "gthread": ("--threads", "8"), "gevent": ()}
@@ -25,8 +24,6 @@ REQUESTS = 20
 DELAY = 0.2
 _PATIENCE = 20.0
 _WARM_UP = 2
-# Newer ones make a socket in the home directory unless told not to.
-_NO_CONTROL_SOCKET = ["--no-control-socket"] if any(each.name == "control_socket" for each in KNOWN_SETTINGS) else []
 _ROOT = Path(__file__).parent.parent
 
 
@@ -91,7 +88,7 @@ def _gunicorn(worker_class: str, server_url: str) -> Iterator[tuple[str, int]]:
 
 def _command(worker_class: str, port: int) -> list[str]:
     options = ["--workers", "4", "--worker-class", worker_class, *WORKERS[worker_class]]
-    quiet = ["--log-level", "error", *_NO_CONTROL_SOCKET]
+    quiet = ["--log-level", "error", *NO_CONTROL_SOCKET]
     return [sys.executable, "-m", "gunicorn", *options, *quiet, "--bind", f"127.0.0.1:{port}", "bench.served:make()"]
 
 

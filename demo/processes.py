@@ -17,6 +17,11 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import NoReturn
 
+from gunicorn.config import KNOWN_SETTINGS
+
+# Newer gunicorns make a socket in the home directory unless told not to.
+NO_CONTROL_SOCKET = ["--no-control-socket"] if any(each.name == "control_socket" for each in KNOWN_SETTINGS) else []
+
 ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 5.0
 _STARTS_WITHIN = 60.0
@@ -48,7 +53,16 @@ def gunicorn(*options: str, folder: Path, **environ: str) -> Iterator[str]:
     # The socket is made here and handed over: no port can be taken by somebody else in between.
     with TemporaryDirectory() as own, socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         port, number = listener.getsockname()[1], listener.fileno()
-        command = [sys.executable, "-m", "gunicorn", "--log-level", "warning", "--graceful-timeout", "3"]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--log-level",
+            "warning",
+            "--graceful-timeout",
+            "3",
+            *NO_CONTROL_SOCKET,
+        ]
         command += ["--bind", f"fd://{number}", *options]
         environ = {**os.environ, "XDG_RUNTIME_DIR": own, **environ}
         with _running(command, folder=folder, environ=environ, pass_fds=[number]) as process:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from demo.processes import NO_CONTROL_SOCKET
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
 
@@ -117,6 +119,7 @@ def gunicorn(
             *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--log-level", "warning"),
             *("--workers", str(workers), "--worker-class", worker_class, "--threads", "8", "--graceful-timeout", "1"),
             *(["--preload"] if preload else []),
+            *NO_CONTROL_SOCKET,
             "tests.live.application:wrapped",
         ]
         environ = {
