@@ -33,7 +33,12 @@ def create_app() -> Flask:
         app.wsgi_app,
         token_endpoint=TokenEndpoint(f"{server}/token", client_id="web", revocation_endpoint=f"{server}/revoke"),
         routes=Routes(
-            protected=["/"], public=["/static"], guest_only=["/login"], login_url="/login", home_url="/dashboard"
+            protected=["/"],
+            optional=["/logout"],  # signing out works while the authorization server is down, too
+            public=["/static"],
+            guest_only=["/login"],
+            login_url="/login",
+            home_url="/dashboard",
         ),
         verifier=JwtVerifier(jwks_url=f"{server}/jwks.json", algorithms=["RS256"], audience="api"),
         # Only because this example runs on plain http: leave it out where there is TLS.

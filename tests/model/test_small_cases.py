@@ -126,7 +126,7 @@ def test_two_tabs_in_every_order_with_up_to_two_switches(kind: str, expired: boo
 @pytest.mark.parametrize("fault", ["slow", "refused", "never processed"])
 def test_two_tabs_and_a_hiccup_in_every_order_with_up_to_two_switches(fault: str) -> None:
     make = tabs("strict", expired=True, fault=fault)
-    assert sum(check(make, schedule) > 0 for schedule in schedules(make, None, 2)) > 200
+    assert sum(check(make, schedule) > 0 for schedule in schedules(make, None, 2)) > 100
 
 
 def test_three_tabs_on_two_hosts_in_every_order_with_up_to_two_switches() -> None:
