@@ -44,7 +44,7 @@ class Journal:
     ) -> None:
         """Write a line for a request (DEBUG), and one for what somebody should know."""
         if flight.outcome is not None:
-            self._consulted(flight)
+            self.consulted(flight)
         if rule is Rule.PUBLIC or not log.isEnabledFor(logging.DEBUG):
             return
         now = self._clock()
@@ -52,7 +52,7 @@ class Journal:
         log.debug(
             "%s %s %s: %s in %.0f ms (%.0f s left) session=%s",
             environ.get("REQUEST_METHOD"),
-            environ.get("PATH_INFO"),
+            ascii(environ.get("PATH_INFO"))[1:-1],
             rule.name.lower(),
             _in_words(decision, flight),
             1000 * (now - began),
@@ -62,7 +62,7 @@ class Journal:
 
     def passed(self, environ: WSGIEnvironment) -> None:
         """Write the line for a request that the memo knew."""
-        log.debug("%s %s: passed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+        log.debug("%s %s: passed", environ.get("REQUEST_METHOD"), ascii(environ.get("PATH_INFO"))[1:-1])
 
     def error(self, message: str) -> None:
         """Say what somebody must put right."""
@@ -75,7 +75,8 @@ class Journal:
             "put the verifier right (audience, issuer, algorithms, key), or this host's clock",
         )
 
-    def _consulted(self, flight: Flight) -> None:
+    def consulted(self, flight: Flight) -> None:
+        """Say what the ledger or the authorization server said, where somebody should know."""
         outcome, name = flight.outcome, _name(flight)
         if isinstance(outcome, Refreshed) and flight.own:
             log.info("refreshed session=%s", name)

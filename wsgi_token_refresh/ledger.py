@@ -48,10 +48,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """Somebody is asking the authorization server, and will know by ``deadline``."""
+    """Somebody is asking the authorization server, and will know by ``deadline``, ``lasts`` seconds after it began."""
 
     nonce: str
     deadline: float
+    lasts: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,19 @@ def is_vouched(family: Family) -> bool:
 
 
 def as_of(family: Family, now: float) -> Family:
-    """Read the record at ``now``: a ``calling`` past its deadline is the unknown outcome of somebody who died."""
-    calling = family.calling
-    if calling is None or now < calling.deadline:
+    """Read the record at ``now``: a ``calling`` past its deadline is the unknown outcome of somebody who died.
+
+    What lies further ahead than it can was written before the clock was set back, and has passed.
+    """
+    calling, pause = family.calling, family.pause
+    if pause is not None and pause.not_before > now + LONGEST_PAUSE:
+        family = replace(family, pause=replace(pause, not_before=now))
+    if calling is None or now < calling.deadline <= now + calling.lasts + LONGEST_PAUSE:
         return family
-    return replace(family, calling=None, pause=_next_pause(family, True, calling.deadline, "the caller was lost"))
+    pause = _next_pause(family, True, calling.deadline, "the caller was lost")
+    if calling.deadline > now:
+        pause = replace(pause, not_before=now)
+    return replace(family, calling=None, pause=pause)
 
 
 def next_step(family: Family, now: float, *, good: bool) -> Step:
@@ -134,9 +143,9 @@ def next_step(family: Family, now: float, *, good: bool) -> Step:
     return Step.PAUSE
 
 
-def called(family: Family, nonce: str, deadline: float) -> Family:
-    """Let one request call."""
-    return replace(family, calling=Calling(nonce, deadline))
+def called(family: Family, nonce: str, deadline: float, lasts: float = 3600.0) -> Family:
+    """Let one request call, for ``lasts`` seconds at most."""
+    return replace(family, calling=Calling(nonce, deadline, lasts))
 
 
 def is_callers(family: Family, nonce: str) -> bool:
@@ -234,7 +243,7 @@ def encode_family(family: Family) -> bytes:
         [(each.below, each.when) for each in family.passed],
         family.state.value,
         family.reason,
-        calling and (calling.nonce, calling.deadline),
+        calling and (calling.nonce, calling.deadline, calling.lasts),
         pause and (pause.sent, pause.tries, pause.not_before, pause.reason),
     ]
     return json.dumps(head, separators=(",", ":")).encode() + b"\n" + family.sealed

@@ -23,7 +23,7 @@ from .store import Store
 from .stores.default import default_store
 from .token_endpoint import TokenEndpoint
 from .token_session import KEY, SIGNED_IN, Services, SessionKind, TokenSession, is_bearer, show
-from .tokens import Refreshed, Rejected, Tokens, refresh_window
+from .tokens import Rejected, Tokens, refresh_window
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -35,6 +35,8 @@ _MOST_PATHS = 4096
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
 _LONGEST_PATH = 512
 _WEIGHT_OF_TRUST = 1024
+# The path at which Pyramid's traversal begins, and any client can send it.
+_VIRTUAL_ROOT = "HTTP_X_VHM_ROOT"
 _PASSING_METHODS = ("GET", "HEAD")
 LONGEST = 10 * 366 * 86_400.0
 
@@ -107,7 +109,7 @@ class TokenRefreshMiddleware:
         )
         self._assessor = Assessor(verifier, refresh_before=refresh_before, clock=clock)
         self._services = Services(
-            kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header, self._journal.error
+            kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header, self._journal
         )
         self._memo: Memo[str, _Known] = Memo()
         self._trusted: Memo[tuple[str | None, str | None], float] = Memo(2**20)
@@ -139,7 +141,7 @@ class TokenRefreshMiddleware:
         )
         if isinstance(decision, Refresh) or self._is_to_be_looked_up(rule, decision, held):
             flight = self._consult(decision, held, candidates)
-            held = self._landed(flight, held)
+            held = self._services.landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
         decided = _Decided(request, rule, candidates, held, flight, decision)
@@ -152,12 +154,14 @@ class TokenRefreshMiddleware:
         if SIGNED_IN in environ and environ[SIGNED_IN].state == LIVE:
             return self._app(environ, wsgi.with_cookies(start_response, environ[SIGNED_IN]))
         rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
-        if environ["REQUEST_METHOD"] not in _PASSING_METHODS:
+        if environ["REQUEST_METHOD"] not in _PASSING_METHODS or "HTTP_UPGRADE" in environ or _VIRTUAL_ROOT in environ:
             return None
         if rule is _PUBLIC:
             return self._pass_public(environ, start_response, header)
         known = self._memo.get(header)
-        if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL) or self._clock() >= known.until:
+        if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL):
+            return None
+        if not 0 < known.until - self._clock() <= TRUSTED_FOR:
             return None
         session = TokenSession(self._services, environ, header, known.held, LIVE)
         environ[KEY] = session
@@ -197,38 +201,31 @@ class TokenRefreshMiddleware:
             # What the memo passes is not looked at again, so a malformed path must never be known.
             if len(path) <= _LONGEST_PATH and not has_control_characters(path):
                 self._rules[path] = rule
-        return rule
+        virtual = environ.get(_VIRTUAL_ROOT)
+        return rule if virtual is None else max(rule, self._routes.rule_for(f"{virtual}/{path}"))
 
     def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
         if decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
             return False
-        return self._clock() >= (self._trusted.get(_shown(held.tokens)) or 0.0)
+        return not 0 < (self._trusted.get(_shown(held.tokens)) or 0.0) - self._clock() <= TRUSTED_FOR
 
     def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
         """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
         if not isinstance(decision, Refresh) or decision.look_only:
             return self._refresher.look_up(held.tokens)
-        flight = self._refresh(held)
+        limit = self._refresher.limit()
+        flight = self._refresh(held, limit)
         for tokens in candidates:
             if not _is_over(flight):
                 break
             if tokens.refresh_token not in (None, held.tokens.refresh_token):
-                flight = self._refresh(self._assessor.assess(tokens))
+                flight = self._refresh(self._assessor.assess(tokens), limit)
         return flight
 
-    def _refresh(self, held: Held) -> Flight:
+    def _refresh(self, held: Held, limit: float) -> Flight:
         good = held.access.good
-        return self._refresher.refresh(held.tokens, good=good, vouched=good or self._assessor.vouches(held.tokens))
-
-    def _landed(self, flight: Flight, held: Held) -> Held:
-        """Give what the request holds after the ledger spoke."""
-        if not isinstance(flight.outcome, Refreshed):
-            return held
-        newer = self._assessor.assess(flight.outcome.tokens)
-        if flight.own and flight.member is not None and newer.access in (Access.BAD, Access.LEEWAY):
-            self._journal.misconfigured(newer.reason)
-            self._refresher.hold(flight.member, f"the new access token fails verification: {newer.reason}")
-        return newer
+        vouched = good or self._assessor.vouches(held.tokens)
+        return self._refresher.refresh(held.tokens, good=good, vouched=vouched, limit=limit)
 
     # Carrying out.
 
@@ -264,7 +261,7 @@ class TokenRefreshMiddleware:
         held, now = decided.held, self._clock()
         tokens = held.tokens
         until = self._trusted.get(_shown(tokens))
-        if until is None or until <= now:
+        if until is None or not 0 < until - now <= TRUSTED_FOR:
             due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
             until = min(now + TRUSTED_FOR, due)
             self._trusted.put(_shown(tokens), until, _WEIGHT_OF_TRUST + len(tokens.access_token or ""))

@@ -28,7 +28,7 @@ def readings(path: str) -> frozenset[str] | None:
     A missing leading slash is added, and ``//``, ``/./``, ``/../``, ``\\``, ``;parameters``, ``@@`` and one
     more percent-decoding are resolved, in any order.
     """
-    if _PLAIN.match(path):
+    if path.isascii() and _PLAIN.match(path):
         return frozenset((path,))
     found = {(path, False)}
     todo = [(path, False)]
@@ -68,11 +68,17 @@ def _steps(path: str, decoded: bool) -> list[tuple[str, bool]]:
         _SLASHES.sub("/", path),
         _VIEW_SELECTOR.sub("", path),
         _without_dots(path),
+        _without_broken_bytes(path),
     ]
     if not path.startswith("/"):
         steps.append("/" + path)
     once = [] if decoded or "%" not in path else [(_decoded(path), True)]
     return [(step, decoded) for step in steps] + once
+
+
+def _without_broken_bytes(path: str) -> str:
+    """Leave out what is no UTF-8, as Bottle does."""
+    return path.encode("latin-1", "replace").decode("utf-8", "ignore").encode("utf-8").decode("latin-1")
 
 
 def _decoded(path: str) -> str:

@@ -167,9 +167,10 @@ class Records:
 
     def _life(self, family: Family) -> float:
         """Garbage must not fill the store: a family that no refresh and no good token vouches for goes soon."""
-        vouched = ledger.is_vouched(family) or family.state is State.ENDED
+        if not ledger.is_vouched(family):
+            return DAY if family.state is State.ENDED else HOUR
         refused = family.state is State.REFUSED and family.current == 0
-        return self._lives if vouched and not refused else HOUR
+        return HOUR if refused else self._lives
 
     def _let_rows_live(self, before: Family, after: Family) -> None:
         first = before.refreshed_at == 0

@@ -100,14 +100,21 @@ class Refresher:
         # Where a token may be used twice, a store that is down leaves each process to itself.
         self._alone = None if endpoint.single_use else Records(MemoryStore(clock=clock), endpoint.identity, lives)
 
-    def refresh(self, tokens: Tokens, *, good: bool, vouched: bool = False, forced: bool = False) -> Flight:
+    def refresh(
+        self,
+        tokens: Tokens,
+        *,
+        good: bool,
+        vouched: bool = False,
+        forced: bool = False,
+        limit: float | None = None,
+    ) -> Flight:
         """Get newer tokens than these: from the ledger, by waiting, or from the authorization server.
 
         Takes the endpoint's ``timeout`` plus one second at most. ``vouched`` says that the access token was
         verified, expired or not; ``forced`` that somebody refused it although it looks good.
         """
-        limit = self._monotonic() + self._endpoint.timeout + SEND_WITHIN
-        asked = _Asked(tokens, good and not forced, good or vouched, limit)
+        asked = _Asked(tokens, good and not forced, good or vouched, self.limit() if limit is None else limit)
         try:
             return self._refresh(self._records, asked)
         except StoreError as error:
@@ -115,6 +122,10 @@ class Refresher:
         if self._alone is None:
             return Flight(Unreachable(False, STORE_DOWN))
         return replace(self._refresh(self._alone, asked), member=None)
+
+    def limit(self) -> float:
+        """Tell until when a request that begins now may take (monotonic seconds)."""
+        return self._monotonic() + self._endpoint.timeout + SEND_WITHIN
 
     def look_up(self, tokens: Tokens) -> Flight:
         """Tell in two reads whether the family of these good tokens has ended, and whether newer ones exist."""
@@ -154,11 +165,14 @@ class Refresher:
         """Begin a family with the tokens of a sign-in; raises ``StoreError``."""
         return None if tokens.refresh_token is None else self._records.found(tokens, replaces=True)
 
-    def end(self, tokens: Tokens, reason: str) -> Tokens:
-        """End the family of these tokens for good; gives its newest ones, to be revoked. Raises ``StoreError``."""
+    def end(self, tokens: Tokens, reason: str, *, vouched: bool = True) -> Tokens:
+        """End the family of these tokens for good; gives its newest ones, to be revoked. Raises ``StoreError``.
+
+        ``vouched`` says that the access token was verified, expired or not.
+        """
         if tokens.refresh_token is None:
             return tokens
-        look = self._look(self._records, _Asked(tokens, True, True, 0.0))
+        look = self._look(self._records, _Asked(tokens, vouched, vouched, 0.0))
         self._records.change(look.member, lambda family, now: ledger.ended(family, reason))
         return look.tokens
 
@@ -266,7 +280,8 @@ class Refresher:
                 return self._best(look, asked, Unreachable(False, "too many refreshes at once", 1.0))
             now = look.now + before - self._left(asked)
             nonce = secrets.token_hex(8)
-            if not records.swap(look.member, look.value, ledger.called(look.family, nonce, now + left + SEND_WITHIN)):
+            lasts = left + SEND_WITHIN
+            if not records.swap(look.member, look.value, ledger.called(look.family, nonce, now + lasts, lasts)):
                 return None
             outcome = self._endpoint.refresh(
                 look.tokens.refresh_token or "",
@@ -283,7 +298,7 @@ class Refresher:
             return outcome
         if same_subject(look.tokens.access_token, outcome.tokens.access_token or ""):
             return outcome
-        self._revoke(outcome.tokens)
+        self._revoke_unless_it_stayed(look, outcome.tokens)
         return Rejected("subject_changed")
 
     def _keep(self, records: Records, look: Look, asked: _Asked, outcome: Refreshed) -> Flight:
@@ -332,13 +347,16 @@ class Refresher:
             newest = None
         over = None if newest is None else self._over(newest)
         if over is not None and isinstance(outcome, Refreshed):
-            self._revoke(outcome.tokens)
+            self._revoke_unless_it_stayed(look, outcome.tokens)
         if over is not None:
             return Flight(over, look.member)
         lost = Unreachable(True, "another refresh of this session is under way", 1.0)
         return self._best(newest or look, asked, lost)
 
-    def _revoke(self, tokens: Tokens) -> None:
+    def _revoke_unless_it_stayed(self, look: Look, tokens: Tokens) -> None:
+        # Without rotation a sign-in may have got the same token again, and sign-out has revoked it itself.
+        if tokens.refresh_token == look.tokens.refresh_token:
+            return
         failed = self._endpoint.revoke(tokens.refresh_token or "")
         if failed is not None:
             log.warning("a refresh token that nobody will use could not be revoked: %s", failed)

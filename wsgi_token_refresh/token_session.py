@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .decision import ANONYMOUS, LIVE, UNAVAILABLE, Access
 from .errors import CookieError, NotWrappedError, StoreError, TokenResponseError
 from .holding import NOTHING, Assessor, Held
+from .journal import Journal
 from .refresher import Flight, Refresher
 from .tokens import Refreshed, Rejected, Tokens
 
@@ -69,7 +70,17 @@ class Services:
     assessor: Assessor
     clock: Callable[[], float]
     authorization_header: bool
-    error: Callable[[str], None] = log.error
+    journal: Journal
+
+    def landed(self, flight: Flight, held: Held) -> Held:
+        """Give what a request holds after the ledger spoke; new tokens that fail verification are *our* mistake."""
+        if not isinstance(flight.outcome, Refreshed):
+            return held
+        newer = self.assessor.assess(flight.outcome.tokens)
+        if flight.own and flight.member is not None and newer.access in (Access.BAD, Access.LEEWAY):
+            self.journal.misconfigured(newer.reason)
+            self.refresher.hold(flight.member, f"the new access token fails verification: {newer.reason}")
+        return newer
 
 
 class TokenSession:
@@ -118,7 +129,7 @@ class TokenSession:
     @property
     def authenticated(self) -> bool:
         """Tell whether a verified access token says who this is; never true with ``verifier=None``."""
-        return self.claims is not None
+        return self.state == LIVE and self._held.claims is not None
 
     @property
     def access_token(self) -> str | None:
@@ -132,8 +143,9 @@ class TokenSession:
 
     @property
     def claims(self) -> Mapping[str, Any] | None:
-        """The verified claims of the access token; None where nothing was verified."""
-        return self._held.claims if self.state == LIVE else None
+        """The verified claims of the access token, a copy; None where nothing was verified."""
+        claims = self._held.claims
+        return dict(claims) if self.state == LIVE and claims is not None else None
 
     def refresh(self) -> bool:
         """Get a newer token than this one, which an API has refused; tell whether there is one now.
@@ -144,9 +156,10 @@ class TokenSession:
         if self.state != LIVE or tokens.refresh_token is None:
             return False
         flight = self._services.refresher.refresh(tokens, good=True, forced=True)
+        self._services.journal.consulted(flight)
         if isinstance(flight.outcome, Refreshed):
-            self._flight, self.has_changed = flight, True
-            self._hold(self._services.assessor.assess(flight.outcome.tokens))
+            self._flight, self.has_changed, self._cookies = flight, True, None
+            self._hold(self._services.landed(flight, self._held))
             return self.state == LIVE
         if isinstance(flight.outcome, Rejected) and flight.outcome.ends_session:
             self.state = ANONYMOUS
@@ -200,7 +213,7 @@ class TokenSession:
             return ()
         cookies, too_large = self._services.kind.set_what_fits(tokens, self._services.clock())
         if too_large is not None:
-            self._services.error(f"a token could not be sent to the browser: {too_large}")
+            self._services.journal.error(f"a token could not be sent to the browser: {too_large}")
         return cookies
 
     def _hold(self, held: Held) -> None:
@@ -222,7 +235,8 @@ class TokenSession:
 
     def _end(self, tokens: Tokens, reason: str) -> Tokens:
         try:
-            return self._services.refresher.end(tokens, reason)
+            vouched = self._services.assessor.vouches(tokens)
+            return self._services.refresher.end(tokens, reason, vouched=vouched)
         except StoreError as error:
             log.warning("a session could not be ended for other requests under way: %s", error)
             return tokens

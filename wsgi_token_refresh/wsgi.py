@@ -41,13 +41,14 @@ def read_request(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) ->
     """Read what a decision depends on (Fetch Metadata; RFC 6454 for ``Origin``)."""
     method = environ.get("REQUEST_METHOD", "GET")
     navigation = is_navigation(environ)
+    websocket = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
     return Request(
         method=method,
         navigation=navigation,
         prefetch="prefetch" in f"{environ.get('HTTP_SEC_PURPOSE')} {environ.get('HTTP_PURPOSE')}",
-        cross_site=method not in SAFE_METHODS and is_cross_site(environ, is_trusted),
+        cross_site=(method not in SAFE_METHODS or websocket) and is_cross_site(environ, is_trusted),
         preflight=method == "OPTIONS" and "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ,
-        websocket=environ.get("HTTP_UPGRADE", "").lower() == "websocket",
+        websocket=websocket,
         subresource=environ.get("HTTP_SEC_FETCH_DEST", "") in _SUBRESOURCES,
         has_next=_NEXT.search(environ.get("QUERY_STRING", "")) is not None,
         malformed=has_control_characters(environ.get("PATH_INFO", "")),
@@ -106,8 +107,13 @@ def with_set_cookie(headers: Headers, cookies: Sequence[str]) -> Headers:
     listed = {each.strip().lower() for each in vary.split(",")}
     if "cookie" not in listed and "*" not in listed:
         vary = f"{vary}, Cookie" if vary else "Cookie"
-    kept = [(name, value) for name, value in headers if name.lower() not in ("vary", "cache-control")]
+    kept = [(name, value) for name, value in headers if not _is_about_caching(name.lower())]
     return [*kept, ("Cache-Control", "no-store"), ("Vary", vary), *added]
+
+
+def _is_about_caching(name: str) -> bool:
+    # Caches of a kind obey their own header before Cache-Control (RFC 9213).
+    return name in ("vary", "surrogate-control") or name.endswith("cache-control")
 
 
 def redirect(

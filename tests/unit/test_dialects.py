@@ -6,7 +6,7 @@ import json
 from collections import UserDict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgi_token_refresh.dialects import (
@@ -340,7 +340,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(response=JSON, dialect=st.sampled_from(list(DIALECTS.values())))
 def test_reading_raises_nothing_else(response, dialect):
     try:
@@ -352,7 +351,6 @@ def test_reading_raises_nothing_else(response, dialect):
     assert tokens.expires_at > NOW
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     status=st.integers(100, 999),
     body=st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()),

@@ -17,7 +17,8 @@ LAYERS = (
     {"ledger", "routes", "dialects", "deadline_http", "stores", "stores.memory", "stores.sqlite", "stores.default"},
     {"decision", "records", "jwks"},
     {"verifier", "token_endpoint", "refresher", "sessions", "sessions.token_cookies", "wsgi", "holding"},
-    {"token_session", "journal", "settings"},
+    {"journal", "settings"},
+    {"token_session"},
     {"middleware"},
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -193,7 +193,7 @@ class World:
         return (host or self.host).refresh(tokens or self.first, good=good, **options)
 
     def sign_out(self, tokens=None):
-        self.other.end(tokens or self.first, "sign-out")
+        self.other.end(tokens or self.first, "sign-out", vouched=True)
 
     def stir(self, key):
         """Write a family as another host would: its meaning stays."""
@@ -348,6 +348,22 @@ def test_a_caller_that_wrote_too_slowly_does_not_send(world):
     assert world.endpoint.asked == []
 
 
+def test_the_time_spent_waiting_for_a_slot_is_no_reason_to_give_a_caller_up(world):
+    world.later(EXPIRED)
+    world.endpoint.slot_takes = 3.0
+    calling = []
+
+    def look():
+        world.later(1.0)
+        records = Records(world.store.inner, world.endpoint.identity, 30 * DAY)
+        calling.append(records.find(world.first).family.calling)
+
+    world.meanwhile(look, UNANSWERED)
+    began = world.clock()
+    world.refresh(good=False)
+    assert calling[0].deadline == began + TIMEOUT + SEND_WITHIN
+
+
 # What an answer does.
 
 
@@ -433,6 +449,13 @@ def test_tokens_of_another_person_are_never_kept_and_are(world, caplog, failed):
     assert world.refresh(host=world.other).outcome == Rejected("subject_changed")
 
 
+def test_the_refresh_token_of_another_person_is_not_revoked_where_it_is_the_one_that_was_shown(world):
+    world.later(DUE)
+    world.newer(1, sub="eve", refresh_token="refresh-0")
+    assert world.refresh().outcome == Rejected("subject_changed")
+    assert world.endpoint.revoked == []
+
+
 # Something happens while the request is out.
 
 
@@ -447,6 +470,13 @@ def test_a_sign_out_while_a_refresh_is_out_wins_and_the_new_tokens_are_revoked(w
 def test_a_sign_out_while_a_refresh_is_out_wins_over_a_refusal(world):
     world.later(DUE)
     world.meanwhile(world.sign_out, REFUSED)
+    assert world.refresh().outcome == Rejected("ended")
+    assert world.endpoint.revoked == []
+
+
+def test_a_sign_out_while_a_refresh_is_out_leaves_the_refresh_token_that_stayed_to_itself(world):
+    world.later(DUE)
+    world.meanwhile(world.sign_out, Refreshed(issued(1, world.clock(), refresh_token="refresh-0")))
     assert world.refresh().outcome == Rejected("ended")
     assert world.endpoint.revoked == []
 
@@ -497,6 +527,26 @@ def test_a_caller_that_comes_back_late_while_the_store_is_down_says_that_a_refre
 
     world.meanwhile(take_over, Refreshed(issued(9, world.clock())))
     assert world.refresh(good=False).outcome == UNDER_WAY
+
+
+# The clock is set back.
+
+
+def test_a_pause_from_before_the_clock_was_set_back_has_passed(world):
+    world.later(EXPIRED + DAY)
+    world.endpoint.outcomes.append(REFUSED_CONNECTION)
+    world.refresh(good=False)
+    world.later(-DAY)
+    newer = world.newer(1)
+    assert world.refresh(good=False).outcome == Refreshed(newer)
+
+
+def test_a_caller_from_before_the_clock_was_set_back_is_given_up(world):
+    world.later(EXPIRED + DAY)
+    let_another_call(world)
+    world.later(-DAY)
+    newer = world.newer(1)
+    assert world.refresh(good=False).outcome == Refreshed(newer)
 
 
 # The store fails.
@@ -592,6 +642,8 @@ def test_who_shows_tokens_of_which_only_the_row_could_be_written_is_welcome(worl
     world.refresh(good=False)
     assert world.refresh(newer, host=world.other).outcome is None
     assert world.refresh(host=world.other, good=False).outcome == Refreshed(newer), "and so are its other tabs"
+    world.later(610)
+    assert world.other.look_up(world.first).outcome == Refreshed(newer), "however late, for no browser has passed them"
     assert world.endpoint.asked == ["refresh-0"]
 
 
@@ -699,7 +751,7 @@ def test_tokens_whose_record(world, how, own):
 def test_a_session_without_a_refresh_token_is_neither_begun_nor_ended(world):
     alone = replace(world.first, refresh_token=None)
     assert world.host.found(alone) is None
-    assert world.host.end(alone, "sign-out") == alone
+    assert world.host.end(alone, "sign-out", vouched=True) == alone
     assert world.store.done == []
 
 
@@ -707,7 +759,7 @@ def test_ending_gives_the_newest_tokens_to_be_revoked(world):
     world.later(DUE)
     newer = world.newer(1)
     world.refresh()
-    assert world.host.end(world.first, "sign-out") == newer
+    assert world.host.end(world.first, "sign-out", vouched=True) == newer
     assert world.refresh(newer).outcome == Rejected("ended")
 
 
@@ -727,7 +779,7 @@ def test_who_would_write_while_the_store_is_down_writes_nothing_and_says_so(worl
     world.store.go_down()
     world.host.hold(member, "aud is wrong")
     assert not world.host.take_refusal(member)
-    for act in (world.host.found, lambda tokens: world.host.end(tokens, "sign-out")):
+    for act in (world.host.found, lambda tokens: world.host.end(tokens, "sign-out", vouched=True)):
         with pytest.raises(StoreError):
             act(world.first)
     world.store.be_back()
@@ -737,6 +789,13 @@ def test_who_would_write_while_the_store_is_down_writes_nothing_and_says_so(worl
 def test_a_token_that_somebody_refused_although_it_looks_good_is_refreshed(world):
     newer = world.newer(1)
     assert world.refresh(forced=True).outcome == Refreshed(newer)
+
+
+def test_an_access_token_that_nobody_verified_is_handed_to_nobody(world):
+    world.endpoint.outcomes.append(REFUSED_CONNECTION)
+    world.refresh(replace(world.first, access_token=access_token(7, NOW, sub="eve")), good=False)
+    flight = world.refresh(Tokens(refresh_token="refresh-0"), good=False)
+    assert flight.outcome == replace(REFUSED_CONNECTION, retry_after=2.0)
 
 
 def test_who_shows_an_unproven_token_is_asked_for_and_forgotten_within_the_hour(world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 import signal
 import socket
 import subprocess
@@ -747,6 +748,44 @@ class TestProcess:
         # Its one line is said when it is ready: signalled there, it ends.
         monkeypatch.setattr("builtins.print", lambda *_args, **_kwargs: signal.raise_signal(signal.SIGTERM))
         main(["--reuse", "allow"])
+
+    @pytest.mark.usefixtures("signal_handlers")
+    def test_it_waits_for_the_signal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        code = main.__code__
+        here = threading.get_ident()
+
+        def is_waiting() -> bool:
+            # Condition.wait in Event.wait in main: starting a thread waits as well.
+            waiting = sys._current_frames()[here]
+            caller = waiting.f_back.f_back if waiting.f_back else None
+            return waiting.f_code is threading.Condition.wait.__code__ and caller is not None and caller.f_code is code
+
+        def end_what_waits() -> None:
+            until(is_waiting)
+            signal.pthread_kill(here, signal.SIGTERM)
+
+        ender = threading.Thread(target=end_what_waits)
+        monkeypatch.setattr("builtins.print", lambda *_args, **_kwargs: ender.start())
+        main([])
+        ender.join(5)
+
+    @pytest.mark.usefixtures("signal_handlers")
+    def test_the_module_is_the_command(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        name = "wsgi_token_refresh.testing.__main__"
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.setattr(sys, "argv", [name, "--until-stdin-ends"])
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        runpy.run_module("wsgi_token_refresh.testing", run_name="__main__")
+        assert capsys.readouterr().out.startswith("http://127.0.0.1:")
+
+    def test_a_process_ends_also_where_none_can_be_paused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # As on Windows, whose processes are terminated at once.
+        monkeypatch.delattr(signal, "SIGCONT")
+        with run_in_process() as served:
+            ended = served._process
+        assert ended.returncode is not None
 
 
 class TestPlugin:

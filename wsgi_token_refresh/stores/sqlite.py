@@ -28,7 +28,7 @@ _SWEEP_MOST = 256
 @dataclass
 class _Open:
     connection: sqlite3.Connection
-    file: tuple[int, int]
+    file: tuple[int, ...]
 
 
 @dataclass
@@ -146,7 +146,7 @@ class SqliteStore:
 
 
 def _idle_one(process: _Process) -> _Open | None:
-    while process.idle:
+    while True:
         try:
             opened = process.idle.pop()
         except IndexError:
@@ -155,7 +155,6 @@ def _idle_one(process: _Process) -> _Open | None:
         if opened.file == _file(process.path):
             return opened
         opened.connection.close()
-    return None
 
 
 def _place(path: str | os.PathLike[str] | None) -> Path:
@@ -193,12 +192,12 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return "locked" in str(error) or "busy" in str(error)
 
 
-def _file(path: Path) -> tuple[int, int] | None:
+def _file(path: Path) -> tuple[int, ...] | None:
     try:
-        found = os.stat(path)
+        found = [os.stat(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")]
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return tuple(number for each in found for number in (each.st_dev, each.st_ino))
 
 
 def _own_directory() -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 from ..decision import ANONYMOUS, LIVE
 from ..dialects import DIALECTS, read_token_response
 from ..holding import Assessor
+from ..journal import Journal
 from ..refresher import Refresher
 from ..sessions.token_cookies import TokenCookies
 from ..stores.memory import MemoryStore
@@ -58,7 +59,7 @@ def _session(claims: Mapping[str, Any], tokens: Tokens) -> TokenSession:
         hand_over=_HAND_OVER,
         lives=kind.refresh_max_age,
     )
-    services = Services(kind, endpoint, refresher, assessor, clock, authorization_header=True, error=log.error)
+    services = Services(kind, endpoint, refresher, assessor, clock, authorization_header=True, journal=Journal(clock))
     held = assessor.assess(tokens)
     return TokenSession(services, {}, "", held, state=LIVE if held.access.good else ANONYMOUS)
 

@@ -1,0 +1,147 @@
+"""How tokens stand, and which of several are held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from tests.unit.test_refresher import NOW, Clock, issued
+from wsgi_token_refresh.decision import Access
+from wsgi_token_refresh.holding import NOTHING, Assessor
+from wsgi_token_refresh.tokens import Failed, KeysUnavailable, Tokens, Verified, unverified_claims
+
+FULL = issued(1, NOW)
+EXPIRED = issued(2, NOW - 2000)
+ALONE = replace(EXPIRED, refresh_token=None)
+FOREIGN = issued(3, NOW, sub="eve")
+
+
+@dataclass
+class Verifier:
+    """Takes the tokens of everybody but eve, and counts; without its keys it can tell nothing."""
+
+    leeway: float = 30.0
+    keys_version: int = 0
+    has_keys: bool = True
+    audience: str = ""
+    verified: list[str] = field(default_factory=list)
+
+    def verify(self, token):
+        self.verified.append(token)
+        if not self.has_keys:
+            return KeysUnavailable("the keys were never fetched")
+        claims = unverified_claims(token) or {}
+        if claims.get("aud", "") != self.audience:
+            return Failed(f"aud is not {self.audience!r}")
+        return Failed("sub is 'eve'") if claims.get("sub") == "eve" else Verified(claims)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def verifier():
+    return Verifier()
+
+
+@pytest.fixture
+def assessor(verifier, clock):
+    return Assessor(verifier, refresh_before=300.0, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "access"),
+    [
+        pytest.param(0, Access.FRESH, id="at first"),
+        pytest.param(640, Access.DUE, id="in the window"),
+        pytest.param(895, Access.SHORT, id="in the margin"),
+        pytest.param(901, Access.LEEWAY, id="in the leeway"),
+        pytest.param(930, Access.BAD, id="after the leeway"),
+    ],
+)
+def test_a_verified_token_stands_so(assessor, clock, seconds, access):
+    clock.now += seconds
+    held = assessor.assess(FULL)
+    assert held.access is access
+    assert (held.claims or {}).get("sub") == (None if access is Access.BAD else "ada")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "reason"),
+    [
+        pytest.param(Tokens(refresh_token="refresh"), "missing", id="none"),
+        pytest.param(EXPIRED, "expired", id="one that has expired"),
+        pytest.param(Tokens("opaque", "refresh"), "expired", id="one that does not say how long it lives"),
+        pytest.param(FOREIGN, "sub is 'eve'", id="one that fails verification"),
+    ],
+)
+def test_no_good_token(assessor, tokens, reason):
+    held = assessor.assess(tokens)
+    assert (held.access, held.claims, held.reason) == (Access.BAD, None, reason)
+
+
+def test_a_token_that_cannot_be_verified_just_now_is_unknown_and_tried_again(assessor, verifier):
+    verifier.has_keys = False
+    held = assessor.assess(FULL)
+    assert (held.access, held.claims, held.reason) == (Access.UNKNOWN, None, "the keys were never fetched")
+    verifier.has_keys = True
+    assert assessor.assess(FULL).access is Access.FRESH
+
+
+def test_without_a_verifier_a_token_is_good_and_says_nothing(clock):
+    held = Assessor(None, refresh_before=300.0, clock=clock).assess(FOREIGN)
+    assert (held.access, held.claims) == (Access.FRESH, None)
+
+
+def test_what_is_verified_is_remembered_until_the_keys_change(assessor, verifier):
+    for version, times in ((0, 1), (0, 1), (1, 2), (1, 2)):
+        verifier.keys_version = version
+        assessor.assess(FULL)
+        assert len(verifier.verified) == times
+
+
+def test_what_fails_is_not_remembered(assessor, verifier):
+    assessor.assess(FOREIGN)
+    assessor.assess(FOREIGN)
+    assert len(verifier.verified) == 2
+
+
+@pytest.mark.parametrize(
+    ("tokens", "vouched"),
+    [
+        pytest.param(FULL, True, id="a good token"),
+        pytest.param(EXPIRED, True, id="an expired token"),
+        pytest.param(FOREIGN, False, id="a token that fails"),
+        pytest.param(Tokens(refresh_token="refresh"), False, id="no token"),
+    ],
+)
+def test_who_is_vouched_for_by(assessor, tokens, vouched):
+    assert assessor.vouches(tokens) is vouched
+
+
+def test_without_a_verifier_nobody_is_vouched_for(clock):
+    assert not Assessor(None, refresh_before=300.0, clock=clock).vouches(FULL)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        pytest.param([], NOTHING.tokens, id="nothing of nothing"),
+        pytest.param([FOREIGN, FULL, issued(4, NOW)], FULL, id="the first that is good"),
+        pytest.param([ALONE, EXPIRED, FOREIGN], EXPIRED, id="else the first that can be refreshed"),
+        pytest.param([EXPIRED, ALONE, FOREIGN], EXPIRED, id="else the first that can be refreshed, though others come"),
+        pytest.param([ALONE, replace(ALONE, access_token="torn")], ALONE, id="else the first"),
+    ],
+)
+def test_of_several_is_held(assessor, candidates, expected):
+    assert assessor.first_good(candidates).tokens == expected
+
+
+def test_what_is_held_shows_no_token_and_no_claims(assessor):
+    shown = repr(assessor.assess(FULL))
+    assert FULL.access_token not in shown
+    assert FULL.refresh_token not in shown
+    assert "ada" not in shown

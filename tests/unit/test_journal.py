@@ -1,0 +1,203 @@
+"""What is written to the log: each thing once, no cause twice a minute, and never a token."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.unit.test_refresher import NOW, Clock, issued
+from wsgi_token_refresh.decision import Access, Pass, Redirect, Refuse
+from wsgi_token_refresh.holding import NOTHING, Held
+from wsgi_token_refresh.journal import _MOST_CAUSES, MINUTE, Journal
+from wsgi_token_refresh.records import Member
+from wsgi_token_refresh.refresher import STORE_DOWN, Flight
+from wsgi_token_refresh.routes import Rule
+from wsgi_token_refresh.tokens import Refreshed, Rejected, Unreachable
+
+TOKENS = issued(1, NOW)
+HELD = Held(TOKENS, Access.FRESH)
+MEMBER = Member("c0ffee00" + 24 * "1", 3, b"the key of the family")
+SECRETS = (TOKENS.access_token, TOKENS.refresh_token, str(MEMBER.key), MEMBER.family)
+REFRESHED = Refreshed(TOKENS)
+REFUSED = Rejected("invalid_grant")
+LIVE = Pass("live")
+ENVIRON = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": "/dashboard",
+    "QUERY_STRING": f"token={TOKENS.access_token}",
+    "HTTP_COOKIE": f"access_token={TOKENS.access_token}; refresh_token={TOKENS.refresh_token}",
+    "HTTP_AUTHORIZATION": f"Bearer {TOKENS.access_token}",
+}
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def journal(clock):
+    return Journal(clock, clock)
+
+
+@pytest.fixture
+def told(caplog):
+    """Give the lines of a level and above; no secret ever stands in any."""
+    caplog.set_level(logging.DEBUG, logger="wsgi_token_refresh")
+
+    def lines(level=logging.INFO):
+        assert not any(secret in caplog.text for secret in SECRETS)
+        return [(each.levelname, each.getMessage()) for each in caplog.records if each.levelno >= level]
+
+    return lines
+
+
+def decide(journal, decision, flight, *, rule=Rule.PROTECTED, held=HELD):
+    journal.decided(ENVIRON, rule, decision, flight, held=held, began=NOW - 0.012)
+
+
+@pytest.mark.parametrize(
+    ("flight", "lines"),
+    [
+        pytest.param(Flight(None, MEMBER), [], id="no refresh"),
+        pytest.param(
+            Flight(REFRESHED, MEMBER, own=True),
+            [("INFO", "refreshed session=c0ffee00")],
+            id="a refresh by this request",
+        ),
+        pytest.param(Flight(REFRESHED, MEMBER), [], id="a refresh by another"),
+        pytest.param(
+            Flight(Unreachable(True, "timed out"), MEMBER, own=True),
+            [("WARNING", "the authorization server gave no answer: timed out session=c0ffee00")],
+            id="no answer to this request",
+        ),
+        pytest.param(Flight(Unreachable(True, "timed out"), MEMBER), [], id="no answer to another"),
+        pytest.param(
+            Flight(Unreachable(False, STORE_DOWN)),
+            [("WARNING", "the store is down: good tokens pass, and nothing is refreshed meanwhile")],
+            id="the store is down",
+        ),
+        pytest.param(
+            Flight(Rejected("invalid_client", ends_session=False), MEMBER, own=True),
+            [("ERROR", "the authorization server refuses this client: invalid_client; put TokenEndpoint right")],
+            id="a refusal of this client",
+        ),
+        pytest.param(
+            Flight(REFUSED, MEMBER, own=True),
+            [
+                (
+                    "WARNING",
+                    "session over: the authorization server refused the refresh token: invalid_grant session=c0ffee00",
+                )
+            ],
+            id="a refusal of the refresh token",
+        ),
+        pytest.param(
+            Flight(REFUSED, MEMBER, own=True, lost="timed out"),
+            [
+                (
+                    "WARNING",
+                    "session over: invalid_grant. The answer to the refresh before this one was lost (timed out), and "
+                    "the authorization server had rotated by then session=c0ffee00",
+                )
+            ],
+            id="a refusal after an answer that was lost",
+        ),
+        pytest.param(Flight(REFUSED, MEMBER), [], id="a refusal that another was told"),
+        pytest.param(
+            Flight(Rejected("spent"), MEMBER),
+            [("WARNING", "a refresh token was shown that was replaced long ago (reuse) session=c0ffee00")],
+            id="a token that was replaced long ago",
+        ),
+        pytest.param(
+            Flight(REFRESHED, own=True), [("INFO", "refreshed session=-")], id="a refresh of a session without a name"
+        ),
+    ],
+)
+def test_what_somebody_should_know_of(journal, told, flight, lines):
+    decide(journal, LIVE, flight)
+    assert told() == lines
+
+
+@pytest.mark.parametrize(
+    ("decision", "flight", "words"),
+    [
+        pytest.param(LIVE, Flight(None, MEMBER), "passed live", id="passed"),
+        pytest.param(Pass("anonymous", "no_session"), Flight(None), "passed anonymous no_session", id="with a reason"),
+        pytest.param(LIVE, Flight(REFRESHED, MEMBER, own=True), "refreshed", id="refreshed"),
+        pytest.param(LIVE, Flight(REFRESHED, MEMBER), "handed over", id="handed over"),
+        pytest.param(Redirect(True, "no_session"), Flight(None), "303 no_session", id="redirected"),
+        pytest.param(Refuse(401, "no_session"), Flight(None), "401 no_session", id="refused"),
+        pytest.param(Refuse(503, "timed out"), Flight(Unreachable(True, "timed out")), "503 timed out", id="not now"),
+    ],
+)
+def test_a_request_is_one_line_at_debug(journal, told, decision, flight, words):
+    decide(journal, decision, flight)
+    name = "-" if flight.member is None else "c0ffee00"
+    lines = [line for level, line in told(logging.DEBUG) if level == "DEBUG"]
+    assert lines == [f"GET /dashboard protected: {words} in 12 ms (900 s left) session={name}"]
+
+
+def test_a_request_without_a_token_has_no_time_left(journal, told):
+    decide(journal, LIVE, Flight(None), held=NOTHING)
+    assert "(0 s left)" in told(logging.DEBUG)[0][1]
+
+
+def test_a_public_request_is_no_line(journal, told):
+    decide(journal, Pass("anonymous"), Flight(None), rule=Rule.PUBLIC)
+    assert told(logging.DEBUG) == []
+
+
+def test_a_request_is_no_line_above_debug(journal, caplog):
+    caplog.set_level(logging.INFO, logger="wsgi_token_refresh")
+    decide(journal, LIVE, Flight(None, MEMBER))
+    assert caplog.records == []
+
+
+def test_a_request_that_the_memo_knew_is_one_line_at_debug(journal, told):
+    journal.passed(ENVIRON)
+    assert told(logging.DEBUG) == [("DEBUG", "GET /dashboard: passed")]
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        pytest.param(lambda journal: journal.error("the key is wrong"), id="an error"),
+        pytest.param(lambda journal: journal.misconfigured("aud is wrong"), id="a misconfiguration"),
+        pytest.param(lambda journal: decide(journal, LIVE, Flight(Unreachable(False, STORE_DOWN))), id="a lost store"),
+        pytest.param(
+            lambda journal: decide(journal, LIVE, Flight(Rejected("invalid_client", ends_session=False), MEMBER)),
+            id="a refusal of this client",
+        ),
+    ],
+)
+def test_a_cause_is_told_once_a_minute(journal, told, clock, tell):
+    for seconds, lines in ((0, 1), (MINUTE - 1, 1), (1, 2), (1, 2)):
+        clock.now += seconds
+        tell(journal)
+        assert len(told()) == lines
+
+
+def test_one_cause_keeps_no_other_back(journal, told):
+    journal.misconfigured("aud is wrong")
+    journal.misconfigured("iss is wrong")
+    assert len(told()) == 2
+    assert all(level == "ERROR" for level, _ in told())
+
+
+def test_no_more_than_so_many_causes_are_remembered(journal, told):
+    for number in range(3 * _MOST_CAUSES):
+        journal.error(f"cause {number}")
+        assert len(journal._told) <= _MOST_CAUSES
+    assert len(told()) == 3 * _MOST_CAUSES
+
+
+@pytest.mark.parametrize(
+    ("verifier", "warnings"), [(object(), 0), (None, 1)], ids=["with a verifier", "without a verifier"]
+)
+def test_a_start_says_what_was_configured_and_what_that_does_not_protect_from(journal, told, verifier, warnings):
+    journal.started("endpoint", "routes", "cookies", "store", verifier)
+    assert told()[0] == ("INFO", "'routes', 'endpoint', 'cookies', 'store'")
+    assert [level for level, _ in told(logging.WARNING)] == ["WARNING"] * warnings
+    assert all("nobody is authenticated" in line for _, line in told(logging.WARNING))

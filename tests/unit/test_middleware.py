@@ -1,0 +1,379 @@
+"""The walk of a request: which cookies count, what the memo passes, and what it never does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import Client
+
+from tests.unit.test_holding import Verifier
+from tests.unit.test_refresher import DUE, EXPIRED, LIFETIME, NOW, Clock, Disturbed, Endpoint, issued, refresher
+from tests.unit.test_token_session import answer_of, cookie_header
+from wsgi_token_refresh import ConfigurationError, Routes, TokenRefreshMiddleware, get_session
+from wsgi_token_refresh.middleware import _LONGEST_PATH, _MOST_PATHS, LONGEST, TRUSTED_FOR
+from wsgi_token_refresh.tokens import Refreshed, Rejected, Unreachable, refresh_window
+
+OLD = issued(0, NOW)
+OTHER = issued(50, NOW)
+REFUSED = Rejected("invalid_grant")
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+ROUTES = Routes(protected=["/dashboard"], public=["/static"], guest_only=["/register"])
+
+
+def tell(environ, start_response):
+    """Do what the query string says to the session, and answer with what the application sees."""
+    session = get_session(environ)
+    if environ["QUERY_STRING"] == "sign-out":
+        session.sign_out()
+    seen = {
+        "state": session.state,
+        "token": session.access_token,
+        "cookie": environ.get("HTTP_COOKIE"),
+        "authorization": environ.get("HTTP_AUTHORIZATION"),
+    }
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(seen).encode()]
+
+
+class World:
+    """A middleware on a store that counts, and a browser that sends what it is told."""
+
+    def __init__(self, *, app=tell, **options):
+        self.clock = Clock()
+        self.store = Disturbed(self.clock)
+        self.endpoint = Endpoint(self.clock)
+        self.verifier = Verifier()
+        options = {"routes": ROUTES, "verifier": self.verifier, **options}
+        self.middleware = TokenRefreshMiddleware(
+            app,
+            token_endpoint=self.endpoint,
+            store=self.store,
+            clock=self.clock,
+            monotonic=self.clock,
+            **options,
+        )
+        self.other = refresher(self.store.inner, self.endpoint, self.clock)
+        self.client = Client(self.middleware, use_cookies=False)
+
+    def send(self, path, *several, method="GET", also="", headers=(), **options):
+        """Send a request with these tokens in its cookies, and with another site's cookie."""
+        cookie = "; ".join(filter(None, (cookie_header(*several), also)))
+        headers = {**dict(headers), **({"Cookie": cookie} if cookie else {})}
+        return self.client.open(path, method=method, headers=headers, **options)
+
+    def later(self, seconds):
+        self.clock.now += seconds
+
+    def reads(self):
+        """Tell how often the store was read since the last time that this was asked."""
+        count = self.store.done.count("read")
+        self.store.done.clear()
+        return count
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+# Making one.
+
+
+@pytest.mark.parametrize("name", ["refresh_before", "hand_over"])
+@pytest.mark.parametrize("value", [0, -1, True, "300", None, math.nan, math.inf, LONGEST], ids=repr)
+def test_seconds_that_are_none_are_refused(name, value):
+    with pytest.raises(ConfigurationError) as raised:
+        World(**{name: value})
+    assert raised.value.problems == (f"TokenRefreshMiddleware: {name} is {value!r}; give seconds, more than 0",)
+
+
+def test_every_wrong_number_is_named():
+    with pytest.raises(ConfigurationError) as raised:
+        World(refresh_before=0, hand_over=0)
+    assert len(raised.value.problems) == 2
+
+
+def test_without_a_store_there_is_a_file_of_this_user_s_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    clock = Clock()
+    TokenRefreshMiddleware(tell, token_endpoint=Endpoint(clock), routes=ROUTES, verifier=None, clock=clock)
+    assert list(tmp_path.glob("*/ledger.sqlite"))
+
+
+# Paths.
+
+
+def test_unknown_paths_are_remembered_within_bounds(world):
+    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": ""}
+    for number in range(_MOST_PATHS + 10):
+        world.middleware({**environ, "PATH_INFO": f"/{number}"}, lambda *_: None)
+        assert len(world.middleware._rules) <= _MOST_PATHS
+    world.middleware({**environ, "PATH_INFO": "/" * (_LONGEST_PATH + 1)}, lambda *_: None)
+    assert all(len(path) <= _LONGEST_PATH for path in world.middleware._rules)
+
+
+@pytest.mark.parametrize("path", ["/dashboard\x01", "/static/\n", "/\x7f"], ids=["protected", "public", "optional"])
+def test_a_path_with_control_characters_is_refused_also_the_second_time_with_a_known_session(world, path):
+    assert world.send("/dashboard", OLD).status_code == 200
+    for _ in range(3):
+        response = world.send("/", OLD, environ_overrides={"PATH_INFO": path})
+        assert (response.status_code, response.json["reason"]) == (400, "malformed_path")
+
+
+def test_a_path_that_is_too_long_to_be_remembered_is_served_all_the_same(world):
+    path = "/dashboard/" + "x" * _LONGEST_PATH
+    for _ in range(2):
+        assert world.send(path, OLD).json["state"] == "live"
+        assert world.send(path).status_code == 401
+
+
+# Several cookies of one name.
+
+
+def test_the_first_live_one_of_several_counts(world):
+    for several in ((OTHER, OLD), (issued(1, NOW - EXPIRED), OTHER, OLD), (issued(2, NOW, sub="eve"), OTHER)):
+        response = world.send("/dashboard", *several)
+        assert response.json["token"] == OTHER.access_token
+        assert response.json["cookie"] == f"access_token={OTHER.access_token}"
+    assert world.endpoint.asked == []
+
+
+def test_a_dead_refresh_token_does_not_end_the_other_session(world):
+    world.later(EXPIRED)
+    newer = issued(1, world.clock())
+    world.endpoint.outcomes += [REFUSED, Refreshed(newer)]
+    response = world.send("/dashboard", OLD, OTHER)
+    assert response.json["token"] == newer.access_token
+    assert len(response.headers.getlist("Set-Cookie")) == 2
+    assert world.endpoint.asked == [OLD.refresh_token, OTHER.refresh_token]
+
+
+def test_the_other_session_is_left_alone_while_the_first_one_may_live(world):
+    world.later(EXPIRED)
+    world.endpoint.outcomes.append(Unreachable(True, "timed out"))
+    assert world.send("/dashboard", OLD, OTHER).status_code == 503
+    assert world.endpoint.asked == [OLD.refresh_token]
+
+
+def test_the_same_refresh_token_is_shown_once_however_often_it_stands_there(world):
+    world.later(EXPIRED)
+    world.endpoint.outcomes.append(REFUSED)
+    again = replace(OTHER, refresh_token=OLD.refresh_token)
+    response = world.send("/dashboard", OLD, again, also=f"access_token={issued(9, NOW).access_token}")
+    assert (response.status_code, response.json["reason"]) == (401, "invalid_grant")
+    assert world.endpoint.asked == [OLD.refresh_token]
+
+
+def test_a_session_is_over_when_every_refresh_token_is_dead(world):
+    world.later(EXPIRED)
+    world.endpoint.outcomes += [REFUSED, REFUSED]
+    assert world.send("/dashboard", OLD, OTHER).status_code == 401
+    assert world.endpoint.asked == [OLD.refresh_token, OTHER.refresh_token]
+
+
+# The memo.
+
+
+def test_what_was_looked_up_is_trusted_by_its_tokens_though_a_foreign_cookie_changes_each_time(world):
+    world.other.found(OLD)
+    assert world.send("/dashboard", OLD, also="seen=0").json["token"] == OLD.access_token
+    assert world.reads() == 2
+    for number in range(1, 10):
+        world.later(TRUSTED_FOR / 10)
+        response = world.send("/dashboard", OLD, also=f"seen={number}")
+        assert response.json["token"] == OLD.access_token
+        assert response.json["cookie"] == f"seen={number}; access_token={OLD.access_token}"
+    assert world.reads() == 0
+    world.later(TRUSTED_FOR / 10)
+    assert world.send("/dashboard", OLD, also="seen=9").status_code == 200
+    assert world.reads() == 2
+
+
+def test_the_same_header_is_passed_unread_and_never_with_a_token_of_the_client_s_own(world):
+    for reads in (1, 0, 0):
+        response = world.send("/dashboard", OLD, headers={"Authorization": "Bearer forged"})
+        assert response.json["authorization"] == f"Bearer {OLD.access_token}"
+        assert world.reads() == reads
+    assert len(world.verifier.verified) == 1
+
+
+def test_a_request_that_was_passed_unread_is_a_line_in_the_log(world, caplog):
+    caplog.set_level(logging.DEBUG, logger="wsgi_token_refresh")
+    for _ in range(2):
+        world.send("/dashboard", OLD)
+    lines = [each.getMessage() for each in caplog.records]
+    assert lines[-1] == "GET /dashboard: passed"
+    assert OLD.access_token not in caplog.text
+
+
+@pytest.mark.parametrize("also", ["", "seen=9"], ids=["the same header", "another header"])
+def test_a_sign_out_elsewhere_is_noticed_within_half_a_minute(world, also):
+    world.send("/dashboard", OLD)
+    world.later(1)
+    world.send("/dashboard", OLD, also="seen=1")
+    world.other.end(OLD, "sign-out", vouched=True)
+    world.later(TRUSTED_FOR - 2)
+    assert world.send("/dashboard", OLD, also=also).status_code == 200
+    world.later(1)
+    response = world.send("/dashboard", OLD, also=also)
+    assert (response.status_code, response.json["reason"]) == (401, "ended")
+
+
+@pytest.mark.parametrize("also", ["", "seen=9"], ids=["the same header", "another header"])
+def test_nothing_is_trusted_past_the_window(world, also):
+    until_due = LIFETIME - refresh_window(OLD, 300)
+    world.later(until_due - TRUSTED_FOR / 2)
+    world.send("/dashboard", OLD)
+    world.later(TRUSTED_FOR / 2 - 1)
+    assert world.send("/dashboard", OLD, also=also).json["token"] == OLD.access_token
+    world.later(2)
+    newer = issued(1, world.clock())
+    world.endpoint.outcomes.append(Refreshed(newer))
+    assert world.send("/dashboard", OLD, also=also).json["token"] == newer.access_token
+
+
+def test_a_refresh_token_is_trusted_with_its_own_access_token_only(world):
+    world.send("/dashboard", OLD)
+    world.reads()
+    world.send("/dashboard", replace(OLD, refresh_token="another"))
+    assert world.reads() > 0
+
+
+def test_a_token_without_a_refresh_token_is_passed_without_the_store(world):
+    for _ in range(2):
+        response = world.client.get("/dashboard", headers={"Cookie": f"access_token={OLD.access_token}"})
+        assert response.json["state"] == "live"
+    assert world.store.done == []
+
+
+def test_the_authorization_header_that_is_left_alone_is_left_alone_also_the_second_time():
+    world = World(authorization_header=False)
+    for _ in range(2):
+        response = world.send("/dashboard", OLD, headers={"Authorization": "Basic eDp5"})
+        assert (response.json["state"], response.json["authorization"]) == ("live", "Basic eDp5")
+
+
+def test_a_known_session_passes_no_unsafe_request_from_another_site(world):
+    world.send("/dashboard", OLD)
+    response = world.send("/dashboard", OLD, method="POST", headers=CROSS_SITE)
+    assert (response.status_code, response.json["reason"]) == (403, "cross_site")
+
+
+def test_a_known_session_is_sent_home_from_a_page_for_guests(world):
+    world.send("/dashboard", OLD)
+    for _ in range(2):
+        response = world.send("/register", OLD, headers={"Sec-Fetch-Mode": "navigate"})
+        assert (response.status_code, response.headers["Location"]) == (303, "/")
+
+
+def test_a_known_session_signs_out_once_for_all(world):
+    world.send("/dashboard", OLD)
+    response = world.send("/dashboard?sign-out", OLD)
+    assert (response.json["state"], response.json["cookie"], response.json["authorization"]) == (
+        "anonymous",
+        None,
+        None,
+    )
+    assert world.endpoint.revoked == [OLD.refresh_token]
+    assert all("Max-Age=0" in each for each in response.headers.getlist("Set-Cookie"))
+
+
+# Public paths, and pages of login.
+
+
+@pytest.mark.parametrize("times", [1, 2, 3], ids=["the first time", "the second time", "the third time"])
+def test_a_public_path_is_passed_without_the_refresh_cookie_and_without_the_store(world, times):
+    for _ in range(times):
+        response = world.send("/static/a.css", OLD, also="b=1", headers={"Authorization": "Bearer own"})
+    assert response.json == {
+        "state": "anonymous",
+        "token": None,
+        "cookie": f"access_token={OLD.access_token}; b=1",
+        "authorization": "Bearer own",
+    }
+    assert world.store.done == []
+    assert world.verifier.verified == []
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("times", [1, 2], ids=["the first time", "on a known path"])
+def test_a_public_path_signs_out_by(world, method, times):
+    for _ in range(times - 1):
+        world.send("/static/logout", OLD)
+    response = world.send("/static/logout?sign-out", OLD, method=method, headers=SAME_SITE)
+    assert len(response.headers.getlist("Set-Cookie")) == 3
+    assert all("Max-Age=0" in each for each in response.headers.getlist("Set-Cookie"))
+    assert world.endpoint.revoked == [OLD.refresh_token]
+    assert world.send("/dashboard", OLD).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/static/logout", "/login", "/register", "/"])
+def test_another_site_signs_nobody_out_by_a_post_to(world, path):
+    world.send("/dashboard", OLD)
+    response = world.send(f"{path}?sign-out", OLD, method="POST", headers=CROSS_SITE)
+    assert (response.status_code, response.json["state"]) == (200, "anonymous")
+    assert "Set-Cookie" not in response.headers
+    assert world.endpoint.revoked == []
+    world.later(TRUSTED_FOR)
+    assert world.send("/dashboard", OLD).status_code == 200
+
+
+def test_a_post_to_login_from_another_site_has_no_session_and_ends_none(world):
+    def sign_in(environ, start_response):
+        session = get_session(environ)
+        assert (session.state, session.access_token) == ("anonymous", None)
+        session.sign_in(answer_of(OTHER))
+        start_response("204 No Content", [])
+        return []
+
+    there = World(app=sign_in)
+    there.other.found(OLD)
+    response = there.send("/login", OLD, method="POST", headers=CROSS_SITE)
+    assert len(response.headers.getlist("Set-Cookie")) == 2
+    assert there.other.look_up(OLD).outcome is None
+
+
+# What the ledger says.
+
+
+def test_a_token_that_cannot_be_verified_just_now_is_an_answer_that_says_so_and_nothing_is_refreshed(world):
+    world.verifier.has_keys = False
+    response = world.send("/dashboard", OLD)
+    assert (response.status_code, response.json["reason"]) == (503, "keys_unavailable")
+    assert world.endpoint.asked == []
+    world.verifier.has_keys = True
+    assert world.send("/dashboard", OLD).status_code == 200
+
+
+def test_new_tokens_that_fail_verification_are_told_and_the_session_is_let_alone_for_a_minute(world, caplog):
+    wrong = issued(1, NOW, sub="eve")
+    world.endpoint.outcomes += [Refreshed(wrong), REFUSED]
+    # Who has no access token yet has no subject that could change.
+    before = {"Cookie": f"refresh_token={OLD.refresh_token}"}
+    response = world.client.get("/dashboard", headers=before)
+    assert (response.status_code, response.json["reason"]) == (503, "unverified")
+    assert len(response.headers.getlist("Set-Cookie")) == 2
+    errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert "sub is 'eve'" in errors[0]
+    world.later(45)
+    assert world.client.get("/dashboard", headers=before).status_code == 503
+    assert world.send("/dashboard", wrong).status_code == 503
+    assert world.endpoint.asked == [OLD.refresh_token]
+    world.later(15)
+    assert world.send("/dashboard", wrong).status_code == 401
+    assert world.endpoint.asked == [OLD.refresh_token, wrong.refresh_token]
+
+
+def test_the_cookies_of_a_refused_session_are_expired_once_on_the_way_to_the_login_page(world):
+    world.later(DUE)
+    world.endpoint.outcomes.append(REFUSED)
+    page = {"Sec-Fetch-Mode": "navigate"}
+    for cookies in (3, 0):
+        response = world.send("/dashboard", OLD, headers=page)
+        assert (response.status_code, len(response.headers.getlist("Set-Cookie"))) == (303, cookies)
