@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,12 +23,14 @@ _POLL = 0.005
 _BUSY_FOR = 1.0
 _SWEEP_EVERY = 64
 _SWEEP_MOST = 256
+_SUFFIXES = ("", "-wal", "-shm")
+_File = tuple[int, int]
 
 
 @dataclass
 class _Open:
     connection: sqlite3.Connection
-    file: tuple[int, ...]
+    files: tuple[_File | None, ...]
 
 
 @dataclass
@@ -151,10 +153,23 @@ def _idle_one(process: _Process) -> _Open | None:
             opened = process.idle.pop()
         except IndexError:
             return None
-        # A cleaner of temporary files may have taken ours: others have a new one by now.
-        if opened.file == _file(process.path):
+        found = _files(process.path)
+        if opened.files == found:
             return opened
+        # A cleaner of temporary files may have taken ours: others have a new one by now.
+        if opened.files[0] == found[0]:
+            _give_up(process.path)
         opened.connection.close()
+
+
+def _give_up(path: Path) -> None:
+    """Take away a database that lost a file on which its processes agree: they would see each other's writes no more.
+
+    Closing a connection writes into the database, so that must not be the one that others go on with.
+    """
+    for suffix in _SUFFIXES:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{path}{suffix}")
 
 
 def _place(path: str | os.PathLike[str] | None) -> Path:
@@ -168,8 +183,8 @@ def _open(path: Path) -> _Open:
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _SCHEMA):
             _run(connection, statement).close()
         os.chmod(path, 0o600)
-        found = _file(path)
-        if found is None:
+        found = _files(path)
+        if None in found:
             raise OSError("the file vanished while it was opened")
     except BaseException:
         connection.close()
@@ -192,12 +207,17 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return "locked" in str(error) or "busy" in str(error)
 
 
-def _file(path: Path) -> tuple[int, ...] | None:
+def _files(path: Path) -> tuple[_File | None, ...]:
+    """Name the database and the two side files by which its processes agree; None for one that is not there."""
+    return tuple(_file(f"{path}{suffix}") for suffix in _SUFFIXES)
+
+
+def _file(path: str) -> _File | None:
     try:
-        found = [os.stat(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")]
+        found = os.stat(path)
     except OSError:
         return None
-    return tuple(number for each in found for number in (each.st_dev, each.st_ino))
+    return found.st_dev, found.st_ino
 
 
 def _own_directory() -> Path:
