@@ -207,7 +207,7 @@ class TokenRefreshMiddleware:
     def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
         if decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
             return False
-        return not 0 < (self._trusted.get(_shown(held.tokens)) or 0.0) - self._clock() <= TRUSTED_FOR
+        return not _is_trusted(self._trusted.get(_shown(held.tokens)), self._clock())
 
     def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
         """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
@@ -261,7 +261,7 @@ class TokenRefreshMiddleware:
         held, now = decided.held, self._clock()
         tokens = held.tokens
         until = self._trusted.get(_shown(tokens))
-        if until is None or not 0 < until - now <= TRUSTED_FOR:
+        if until is None or not _is_trusted(until, now):
             due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
             until = min(now + TRUSTED_FOR, due)
             self._trusted.put(_shown(tokens), until, _WEIGHT_OF_TRUST + len(tokens.access_token or ""))
@@ -275,6 +275,11 @@ class TokenRefreshMiddleware:
         if goes and flight.member is not None and _is_over(flight) and self._refresher.take_refusal(flight.member):
             return self._kind.expire()
         return []
+
+
+def _is_trusted(until: float | None, now: float) -> bool:
+    """Tell whether trust lasts; what lasts longer than it can is from before the clock was set back."""
+    return until is not None and 0 < until - now <= TRUSTED_FOR
 
 
 def _shown(tokens: Tokens) -> tuple[str | None, str | None]:

@@ -19,7 +19,7 @@ ASSUMED_LIFETIME = 300.0
 """Seconds that an access token is taken to live when nothing says how long."""
 
 _LATEST = float(2**53)
-_LONGEST_JWT = 16_384
+LONGEST_JWT = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ Verification = Verified | Failed | KeysUnavailable
 def unverified_claims(token: str) -> dict[str, Any] | None:
     """Read the claims of a JWT without any check (RFC 7519 7.2); None where it is not a JWT."""
     parts = token.split(".")
-    if len(parts) != 3 or len(token) > _LONGEST_JWT:
+    if len(parts) != 3 or len(token) > LONGEST_JWT:
         return None
     payload = parts[1]
     try:

@@ -18,10 +18,9 @@ from jwt.algorithms import AllowedPublicKeys
 
 from .errors import ConfigurationError
 from .jwks import ALGORITHMS, Found, JwksCache, Key, fetch_url, fitting, shown
-from .tokens import Failed, KeysUnavailable, Verification, Verified, numeric_date
+from .tokens import LONGEST_JWT, Failed, KeysUnavailable, Verification, Verified, numeric_date
 from .urls import url_problems
 
-_LONGEST_JWT = 16_384
 _MOST_KEYS_TRIED = 16
 _KIND_CLAIMS = ("token_type", "token_use", "type", "typ")
 
@@ -169,8 +168,8 @@ class _FixedKey:
 def _read_header(token: str) -> tuple[str, str | None]:
     """Read ``alg`` and ``kid``, by which the key is chosen (RFC 7515 4); PyJWT reads and checks the header again."""
     parts = token.split(".", 3)
-    if len(token) > _LONGEST_JWT or not token.isascii():
-        raise _failed(f"no JWT: {len(token)} characters, wanted up to {_LONGEST_JWT} of ASCII")
+    if len(token) > LONGEST_JWT or not token.isascii():
+        raise _failed(f"no JWT: {len(token)} characters, wanted up to {LONGEST_JWT} of ASCII")
     if len(parts) != 3:
         raise _failed(f"no JWT: wanted 3 parts, found {token.count('.') + 1} (opaque or encrypted)")
     try:
