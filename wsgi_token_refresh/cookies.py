@@ -135,8 +135,10 @@ def _equals_sign(header: str, position: int) -> int | None:
 
 
 def _end_of_cookie(header: str, start: int) -> int:
-    ends = (header.find(separator, start) for separator in ";,")
-    return min((end for end in ends if end >= 0), default=len(header))
+    semicolon = header.find(";", start)
+    end = len(header) if semicolon < 0 else semicolon
+    comma = header.find(",", start, end)
+    return end if comma < 0 else comma
 
 
 def _begins_a_cookie(header: str, start: int) -> bool:

@@ -58,7 +58,7 @@ class Assessor:
         self._refresh_before = refresh_before
         self._clock = clock
         self._leeway = 0.0 if verifier is None else verifier.leeway
-        self._verified: Memo[str, tuple[int, Verified]] = Memo()
+        self._verified: Memo[tuple[int, Verified]] = Memo()
 
     def assess(self, tokens: Tokens) -> Held:
         """Tell how these tokens stand at this moment."""

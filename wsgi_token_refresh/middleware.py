@@ -111,9 +111,9 @@ class TokenRefreshMiddleware:
         self._services = Services(
             kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header, self._journal
         )
-        self._memo: Memo[str, _Known] = Memo()
-        self._trusted: Memo[tuple[str | None, str | None], float] = Memo(2**20)
-        self._cut: Memo[str, str] = Memo(2**20)
+        self._memo: Memo[_Known] = Memo()
+        self._trusted: Memo[float] = Memo(2**20)
+        self._cut: Memo[str] = Memo(2**20)
         self._rules: dict[str, Rule] = {}
         self._journal.started(token_endpoint, routes, kind, store, verifier)
 
@@ -234,7 +234,8 @@ class TokenRefreshMiddleware:
         state = decision.state if isinstance(decision, Pass) else ANONYMOUS
         unread = decided.rule is Rule.PUBLIC and not decided.request.cross_site
         came_along = None if unread else decided.candidates
-        session = TokenSession(self._services, environ, header, decided.held, state, decided.flight, came_along)
+        session = TokenSession(self._services, environ, header, decided.held, state)
+        session.took(decided.flight, came_along)
         if isinstance(decision, Pass):
             environ[KEY] = session
             self._let_see(environ, header, decided, state)
@@ -282,8 +283,8 @@ def _is_trusted(until: float | None, now: float) -> bool:
     return until is not None and 0 < until - now <= TRUSTED_FOR
 
 
-def _shown(tokens: Tokens) -> tuple[str | None, str | None]:
-    return tokens.access_token, tokens.refresh_token
+def _shown(tokens: Tokens) -> str:
+    return f"{tokens.access_token}\n{tokens.refresh_token or ''}"
 
 
 def _is_over(flight: Flight) -> bool:

@@ -91,37 +91,22 @@ class TokenSession:
     have cookies to carry.
     """
 
-    __slots__ = (
-        "_came_along",
-        "_cookies",
-        "_environ",
-        "_flight",
-        "_header",
-        "_held",
-        "_services",
-        "has_changed",
-        "state",
-    )
+    # What few requests have stands in the class, since every request pays for each attribute of its own.
+    has_changed = False
+    _flight: Flight | None = None
+    _came_along: Sequence[Tokens] | None = None
+    _cookies: Callable[[], list[str]] | None = None
 
-    def __init__(  # noqa: PLR0917 - every request pays for this call
-        self,
-        services: Services,
-        environ: WSGIEnvironment,
-        header: str,
-        held: Held,
-        state: str,
-        flight: Flight | None = None,
-        came_along: Sequence[Tokens] | None = None,
-    ) -> None:
+    def __init__(self, services: Services, environ: WSGIEnvironment, header: str, held: Held, state: str) -> None:
         self._services = services
         self._environ = environ
         self._header = header
         self._held = held
         self.state = state
-        self._flight = flight
-        self._came_along = came_along
-        self.has_changed = flight is not None
-        self._cookies: Callable[[], list[str]] | None = None
+
+    def took(self, flight: Flight, came_along: Sequence[Tokens] | None) -> None:
+        """Take over what the ledger said, and the tokens that came along where they were read."""
+        self._flight, self._came_along, self.has_changed = flight, came_along, True
 
     def __repr__(self) -> str:
         return f"<TokenSession {self.state}>"

@@ -37,12 +37,37 @@ def test_what_is_used_stays_and_what_is_not_goes():
     memo.put("used", 1, 10)
     memo.put("unused", 1, 10)
     for n in range(100):
-        memo.put(n, n, 10)
+        memo.put(str(n), n, 10)
         assert memo.get("used") == 1
     assert memo.get("unused") is None
 
 
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 60), st.booleans())))
+def _pair_with_one_sample():
+    first = "a" * 1000
+    # Every eighth character is sampled of a thousand, so the second is not.
+    return first, "ab" + "a" * 998
+
+
+def test_two_long_keys_with_one_sample_are_never_taken_for_each_other():
+    first, second = _pair_with_one_sample()
+    memo = Memo()
+    memo.put(first, 1, 10)
+    assert memo.get(second) is None
+    memo.put(second, 2, 10)
+    assert memo.get(second) == 2
+    assert memo.get(first) is None
+
+
+def test_two_long_keys_with_one_sample_are_kept_apart_in_the_old_half_too():
+    first, second = _pair_with_one_sample()
+    memo = Memo(most_bytes=200)
+    memo.put(first, 1, 60)
+    memo.put("other", 0, 60)
+    assert memo.get(second) is None
+    assert memo.get(first) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from([str(n) for n in range(50)]), st.integers(1, 60), st.booleans())))
 def test_never_keeps_more_than_its_bytes(steps):
     memo, weights = Memo(most_bytes=200), {}
     for key, weight, puts in steps:
@@ -50,7 +75,7 @@ def test_never_keeps_more_than_its_bytes(steps):
             weights[key] = weight
             memo.put(key, weight, weight)
     kept = {key for key in weights if key in memo._young or key in memo._old}
-    assert sum(memo._young.get(key, memo._old.get(key))[1] for key in kept) <= 200
+    assert sum(memo._young.get(key, memo._old.get(key))[2] for key in kept) <= 200
 
 
 def test_many_entries_take_no_more_memory_than_it_may():
@@ -68,8 +93,8 @@ def test_threads_may_race():
 
     def work():
         for n in range(3000):
-            memo.put(n % 300, n % 300, 10)
-            found = memo.get((n * 7) % 300)
+            memo.put(str(n % 300), n % 300, 10)
+            found = memo.get(str((n * 7) % 300))
             if found not in (None, (n * 7) % 300):
                 wrong.append(found)
 

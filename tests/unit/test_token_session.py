@@ -61,10 +61,14 @@ class Desk:
         """Open the session of a request with these cookies, of which the first are held."""
         header = cookie_header(*several)
         self.environ = {"HTTP_COOKIE": header}
-        if not several:
-            return TokenSession(self.services, self.environ, header, NOTHING, "anonymous", flight)
-        self.environ["HTTP_AUTHORIZATION"] = f"Bearer {several[0].access_token}"
-        return TokenSession(self.services, self.environ, header, self.assessor.assess(several[0]), "live", flight)
+        held, state = NOTHING, "anonymous"
+        if several:
+            self.environ["HTTP_AUTHORIZATION"] = f"Bearer {several[0].access_token}"
+            held, state = self.assessor.assess(several[0]), "live"
+        session = TokenSession(self.services, self.environ, header, held, state)
+        if flight is not None:
+            session.took(flight, None)
+        return session
 
     def is_over(self, tokens):
         flight = self.refresher.look_up(tokens)

@@ -14,6 +14,7 @@ from ..cookies import (
     with_cookie,
 )
 from ..errors import ConfigurationError, CookieError
+from ..memo import Memo
 from ..tokens import Tokens, numeric_date, token_times
 
 DAY = 86_400
@@ -51,6 +52,7 @@ class TokenCookies:
             raise ConfigurationError([f"TokenCookies: {problem}" for problem in problems])
         self._names = (self._access, self._refresh, self._expires)
         self._reader = CookieReader(self._names)
+        self._times: Memo[tuple[float | None, float | None]] = Memo(2**20)
 
     def __repr__(self) -> str:
         return f"TokenCookies(access_name={self._access!r}, refresh_name={self._refresh!r})"
@@ -63,9 +65,8 @@ class TokenCookies:
         access, refresh, expires = (read[name] for name in self._names)
         pairs = zip_longest(access, refresh, expires)
         one = refresh[0] if len(refresh) == 1 else None
-        return tuple(_tokens(token, again or one, times) for token, again, times in pairs if token or again)[
-            :MOST_VALUES
-        ]
+        found = [self._tokens(token, again or one, times) for token, again, times in pairs if token or again]
+        return tuple(found[:MOST_VALUES])
 
     def without_refresh_token(self, header: str) -> str:
         """Cut the refresh cookie out of a ``Cookie`` header."""
@@ -111,6 +112,22 @@ class TokenCookies:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
         return [expired_cookie(name, self._attributes) for name in self._names]
 
+    def _tokens(self, access_token: str | None, refresh_token: str | None, told: str | None) -> Tokens:
+        expires_at, lifetime = self._times_of(access_token) if access_token else (None, None)
+        told_at, _, told_lifetime = (told or "").partition(".")
+        if expires_at is None:
+            expires_at = numeric_date(_number(told_at))
+        if lifetime is None:
+            lifetime = numeric_date(_number(told_lifetime))
+        return Tokens(access_token, refresh_token, expires_at, lifetime)
+
+    def _times_of(self, access_token: str) -> tuple[float | None, float | None]:
+        times = self._times.get(access_token)
+        if times is None:
+            times = token_times(access_token)
+            self._times.put(access_token, times, len(access_token) + 512)
+        return times
+
     def _problems(self) -> list[str]:
         attributes = self._attributes
         problems = [problem for name in (self._access, self._refresh) for problem in problems_of_name(name, attributes)]
@@ -129,16 +146,6 @@ class TokenCookies:
                 f"refresh_max_age is {self.refresh_max_age}; give 1 to {LONGEST_MAX_AGE} seconds (400 days)"
             )
         return problems
-
-
-def _tokens(access_token: str | None, refresh_token: str | None, times: str | None) -> Tokens:
-    expires_at, lifetime = token_times(access_token) if access_token else (None, None)
-    told_at, _, told_lifetime = (times or "").partition(".")
-    if expires_at is None:
-        expires_at = numeric_date(_number(told_at))
-    if lifetime is None:
-        lifetime = numeric_date(_number(told_lifetime))
-    return Tokens(access_token, refresh_token, expires_at, lifetime)
 
 
 def _number(text: str) -> int | None:
