@@ -101,18 +101,16 @@ class Records:
         self._store.touch(_family_key(member.family), 0)
         return None
 
-    def keep(self, look: Look, tokens: Tokens, hand_over: float) -> bool:
-        """Write new tokens that answer the generation looked at; False where others have gone on meanwhile.
+    def keep(self, look: Look, tokens: Tokens, hand_over: float) -> Member | None:
+        """Write new tokens that answer the generation looked at; None where others have gone on meanwhile.
 
-        Their row comes first, so that no family ever names a refresh token without one.
+        Gives the member to go on with. Their row comes first, so that no family ever names a refresh token without one.
         """
         member, answered = look.member, look.family.current
         rotated = tokens.refresh_token != look.tokens.refresh_token
         named = self._fingerprint(tokens) if rotated else None
         if named is not None and not self._write_row(member, answered + 1, tokens, named):
-            # Somebody came with the new token before this could be written, and began a family of their own.
-            self.change(member, lambda family, now: ledger.ended(family, "superseded"))
-            return True
+            return self._give_way(look, tokens)
         sealed = self._sealed(member, tokens)
 
         def follow(family: Family, now: float) -> Family | None:
@@ -130,9 +128,24 @@ class Records:
 
         wrote = self.change(member, follow, missing=look.family)
         if wrote is None:
-            return False
+            return None
         self._let_rows_live(look.family, wrote)
-        return True
+        return member
+
+    def _give_way(self, look: Look, tokens: Tokens) -> Member:
+        """Go over to the family of somebody who came with the new token before it could be written.
+
+        The token before leads there as well; this family must never send again.
+        """
+        other = self.find(tokens)
+        self.change(look.member, lambda family, now: ledger.ended(family, "superseded"))
+        if other is None:
+            return look.member
+        named = self._fingerprint(look.tokens)
+        held = self._store.read(_row_key(named)).value
+        row = self._new_row(other.member, other.member.generation, look.tokens, named)
+        self._store.swap(_row_key(named), held, row, self._lives)
+        return other.member
 
     def change(
         self, member: Member, change: Callable[[Family, float], Family | None], *, missing: Family | None = None

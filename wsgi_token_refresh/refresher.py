@@ -303,12 +303,14 @@ class Refresher:
 
     def _keep(self, records: Records, look: Look, asked: _Asked, outcome: Refreshed) -> Flight:
         try:
-            if not records.keep(look, outcome.tokens, self._hand_over):
-                return self._from_record(records, look, asked, outcome)
+            member = records.keep(look, outcome.tokens, self._hand_over)
         except StoreError:
+            member = look.member
             if len(self._unsaved) < _MOST_UNSAVED:
-                self._unsaved[look.member.family] = (look, outcome.tokens)
-        return Flight(outcome, look.member, own=True)
+                self._unsaved[member.family] = (look, outcome.tokens)
+        if member is None:
+            return self._from_record(records, look, asked, outcome)
+        return Flight(outcome, member, own=True)
 
     def _write_down(self, records: Records, look: Look, asked: _Asked, nonce: str, outcome: Outcome) -> Flight:
         try:

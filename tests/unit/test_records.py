@@ -195,13 +195,21 @@ def test_new_tokens_are_not_written_after_a_sign_out(records, member):
     assert not records.keep(look, SECOND, HAND_OVER)
 
 
-def test_a_family_whose_new_token_began_another_is_superseded(records, member):
+def test_a_family_whose_new_token_began_another_gives_way_to_it(records, member):
     look = records.find(FIRST)
     newer = records.found(SECOND)
-    assert records.keep(look, SECOND, HAND_OVER)
-    assert (records.find(FIRST).family.state, records.find(FIRST).family.reason) == (State.ENDED, "superseded")
-    assert records.find(SECOND).member == newer
+    assert records.keep(look, SECOND, HAND_OVER) == newer
+    assert records.find(FIRST).member == records.find(SECOND).member == newer
     assert records.find(SECOND).family.state is State.LIVE
+    assert (records.look(member).family.state, records.look(member).family.reason) == (State.ENDED, "superseded")
+
+
+def test_a_family_gives_way_to_one_that_vanished_and_is_over(records, member, store):
+    look = records.find(FIRST)
+    newer = records.found(SECOND)
+    store.inner.touch(f"family:{newer.family}", 0)
+    assert records.keep(look, SECOND, HAND_OVER) == member
+    assert records.find(FIRST).family.state is State.ENDED
 
 
 def test_a_refresh_token_that_stays_keeps_its_row(records, member, store):

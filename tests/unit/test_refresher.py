@@ -647,6 +647,33 @@ def test_who_shows_tokens_of_which_only_the_row_could_be_written_is_welcome(worl
     assert world.endpoint.asked == ["refresh-0"]
 
 
+def test_tabs_with_the_old_token_are_welcome_although_the_new_one_was_shown_before_it_could_be_written(world):
+    world.later(EXPIRED)
+    newer = issued(1, world.clock())
+    world.meanwhile(world.store.go_down, Refreshed(newer))
+    world.refresh(good=False)
+    world.store.be_back()
+    newest = world.newer(2)
+    world.refresh(newer, host=world.other, good=False)
+    world.host.look_up(newest)
+    assert world.host._unsaved == {}
+    flight = world.refresh(host=world.other, good=False)
+    assert (flight.outcome, world.other.to_send(flight)) == (Refreshed(newest), newest)
+    assert world.endpoint.asked == ["refresh-0", "refresh-1"]
+
+
+def test_two_sessions_to_which_one_new_token_is_given_both_go_on_with_it(world):
+    another = issued(0, NOW, refresh_token="refresh-another")
+    world.later(EXPIRED)
+    newer = issued(1, world.clock())
+    world.endpoint.outcomes = [Refreshed(newer), Refreshed(newer)]
+    for tokens in (world.first, another):
+        flight = world.refresh(tokens, good=False)
+        assert (flight.outcome, world.host.to_send(flight)) == (Refreshed(newer), newer)
+    for tokens in (world.first, another):
+        assert world.refresh(tokens, host=world.other, good=False).outcome == Refreshed(newer)
+
+
 def test_who_shows_tokens_from_before_a_store_lost_its_last_writes_begins_anew(world):
     world.later(DUE)
     newer = world.newer(1)
