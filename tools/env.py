@@ -39,6 +39,8 @@ def main() -> None:
             make(folder, *pythons()[0])
     except MissingError as missing:
         sys.exit(str(missing))
+    except KeyboardInterrupt:
+        sys.exit("stopped; what is half made is made anew the next time")
 
 
 def pythons() -> "list[tuple[tuple[int, int], str]]":

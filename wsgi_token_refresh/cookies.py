@@ -103,6 +103,8 @@ def problems_of_name(name: str, attributes: Attributes) -> list[str]:
         problems.append(
             f"the cookie name {name!r} has characters that no cookie name may have; use letters, digits, _-"
         )
+    if name.lower().startswith(("__host", "__secure")) and not name.lower().startswith(("__host-", "__secure-")):
+        problems.append(f"the cookie {name!r} lacks the dash of '__Host-' or '__Secure-', and browsers promise nothing")
     if name.lower().startswith(("__host-", "__secure-")) and not attributes.secure:
         problems.append(f"the cookie {name!r} needs secure=True; browsers drop it otherwise")
     if name.lower().startswith("__host-") and (attributes.path != "/" or attributes.domain is not None):

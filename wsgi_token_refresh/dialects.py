@@ -42,6 +42,7 @@ _CODE_PATHS = ("error", "error.code", "error_code", "code")
 _TOKEN = re.compile(r"[\x20-\x7e]{1,16384}")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_NO_SUCH_PLACE = (404, 405, 410)
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}")
 # What is shown of an answer looks like a name: a sentence may quote the token that it is about.
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -251,6 +252,8 @@ def _by_status(answer: Answer) -> Unreachable:
 
 
 def _unreadable(answer: Answer, why: str = "") -> Unreachable:
+    if answer.status in _NO_SUCH_PLACE:
+        return Unreachable(True, f"HTTP {answer.status}; is the URL right?")
     media_type = answer.content_type.partition(";")[0].strip().lower()
     shown = media_type if _is(_MEDIA_TYPE, media_type) else "no media type"
     return Unreachable(True, f"HTTP {answer.status} with {shown}, not a token response{why}")

@@ -23,11 +23,17 @@ log = logging.getLogger("wsgi_token_refresh")
 
 
 class Journal:
-    """Writes what was decided to the logger ``wsgi_token_refresh``; never a token, and no cause twice a minute."""
+    """Writes what was decided to the logger ``wsgi_token_refresh``; never a token, and no cause twice a minute.
 
-    def __init__(self, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic) -> None:
+    ``url`` is that of the token endpoint.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic, *, url: str = "its URL"
+    ) -> None:
         self._clock = clock
         self._monotonic = monotonic
+        self._url = url.partition("?")[0]
         self._told: dict[str, float] = {}
 
     def started(self, endpoint: object, routes: object, kind: object, store: object, verifier: object) -> None:
@@ -83,9 +89,9 @@ class Journal:
         elif isinstance(outcome, Unreachable) and outcome.reason == STORE_DOWN:
             self._once(logging.WARNING, f"{STORE_DOWN}: good tokens pass, and nothing is refreshed meanwhile")
         elif isinstance(outcome, Unreachable) and flight.own:
-            log.warning("the authorization server gave no answer: %s session=%s", outcome.reason, name)
+            log.warning("no tokens from %s: %s session=%s", self._url, outcome.reason, name)
         elif isinstance(outcome, Rejected) and not outcome.ends_session:
-            self.error(f"the authorization server refuses this client: {outcome.code}; put TokenEndpoint right")
+            self.error(f"{self._url} refuses this client: {outcome.code}; put TokenEndpoint right")
         elif isinstance(outcome, Rejected):
             self._over(flight, outcome.code, name)
 

@@ -34,7 +34,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import requests
@@ -169,7 +168,7 @@ class JwksCache:
     ) -> None:
         self.version = 0
         self._url = url
-        self._host = urlsplit(url).hostname
+        self._shown = url.partition("?")[0]
         self._algorithms = algorithms
         self._timeout = timeout
         self._max_age = max_age
@@ -224,8 +223,8 @@ class JwksCache:
             reason = str(error)
         except Exception as error:  # whatever an injected fetch raises: it is no reason to fail a request
             reason = type(error).__name__
-        _log.warning("keys not fetched from %s: %s", self._host, reason)
-        return f"{self._host}: {reason}"
+        _log.warning("keys not fetched from %s: %s", self._shown, reason)
+        return f"{self._shown}: {reason}"
 
 
 class _Process:

@@ -40,15 +40,36 @@ _VIRTUAL_ROOT = "HTTP_X_VHM_ROOT"
 _PASSING_METHODS = ("GET", "HEAD")
 LONGEST = 10 * 366 * 86_400.0
 
+_MAY_BE_NONE = ("verifier", "session", "store")
+_KINDS = {
+    "app": ("__call__", "a WSGI application, such as app.wsgi_app of Flask"),
+    "token_endpoint": ("refresh", "TokenEndpoint('https://...')"),
+    "routes": ("rule_for", "Routes(protected=[...])"),
+    "verifier": ("verify", "JwtVerifier(...), or None where nobody here is to trust the tokens"),
+    "session": ("for_application", "TokenCookies(...), or leave it out"),
+    "store": ("swap", "a store such as SqliteStore('/var/lib/app/sessions.sqlite'), or leave it out"),
+}
+
 log = logging.getLogger("wsgi_token_refresh")
+
+
+@dataclass(slots=True)
+class _Trust:
+    """Until when tokens are passed without a look at the ledger."""
+
+    until: float
+
+    def lasts(self, now: float) -> bool:
+        """Tell whether it lasts; what lasts longer than it can is from before the clock was set back."""
+        return 0 < self.until - now <= TRUSTED_FOR
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the memo knows of a ``Cookie`` header until ``until``: a live session, and what the application sees."""
+    """What the memo knows of a ``Cookie`` header while ``trust`` lasts: a live session, and what is shown of it."""
 
     held: Held
-    until: float
+    trust: _Trust
     shown: str
     authorization: str
 
@@ -89,14 +110,24 @@ class TokenRefreshMiddleware:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        _check(refresh_before=refresh_before, hand_over=hand_over)
+        _check(
+            _problems_of_kinds(
+                app=app,
+                token_endpoint=token_endpoint,
+                routes=routes,
+                verifier=verifier,
+                session=session,
+                store=store,
+            ),
+            _problems_of_seconds(refresh_before=refresh_before, hand_over=hand_over),
+        )
         kind = TokenCookies() if session is None else session
         store = default_store(clock=clock) if store is None else store
         self._app = app
         self._routes = routes
         self._kind = kind
         self._clock = clock
-        self._journal = Journal(clock, monotonic)
+        self._journal = Journal(clock, monotonic, url=token_endpoint.identity[0])
         self._refresh_before = refresh_before
         self._refresher = Refresher(
             store,
@@ -109,10 +140,17 @@ class TokenRefreshMiddleware:
         )
         self._assessor = Assessor(verifier, refresh_before=refresh_before, clock=clock)
         self._services = Services(
-            kind, token_endpoint, self._refresher, self._assessor, clock, authorization_header, self._journal
+            kind,
+            token_endpoint,
+            self._refresher,
+            self._assessor,
+            clock,
+            authorization_header,
+            self._journal,
+            self._distrust,
         )
         self._memo: Memo[_Known] = Memo()
-        self._trusted: Memo[float] = Memo(2**20)
+        self._trusted: Memo[_Trust] = Memo(2**20)
         self._cut: Memo[str] = Memo(2**20)
         self._rules: dict[str, Rule] = {}
         self._journal.started(token_endpoint, routes, kind, store, verifier)
@@ -161,7 +199,7 @@ class TokenRefreshMiddleware:
         known = self._memo.get(header)
         if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL):
             return None
-        if not 0 < known.until - self._clock() <= TRUSTED_FOR:
+        if not 0 < known.trust.until - self._clock() <= TRUSTED_FOR:
             return None
         session = TokenSession(self._services, environ, header, known.held, LIVE)
         environ[KEY] = session
@@ -207,7 +245,8 @@ class TokenRefreshMiddleware:
     def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
         if decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
             return False
-        return not _is_trusted(self._trusted.get(_shown(held.tokens)), self._clock())
+        trust = self._trusted.get(_shown(held.tokens))
+        return trust is None or not trust.lasts(self._clock())
 
     def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
         """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
@@ -261,14 +300,20 @@ class TokenRefreshMiddleware:
     def _remember(self, header: str, decided: _Decided, shown: str) -> None:
         held, now = decided.held, self._clock()
         tokens = held.tokens
-        until = self._trusted.get(_shown(tokens))
-        if until is None or not _is_trusted(until, now):
+        trust = self._trusted.get(_shown(tokens))
+        if trust is None or not trust.lasts(now):
             due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
-            until = min(now + TRUSTED_FOR, due)
-            self._trusted.put(_shown(tokens), until, _WEIGHT_OF_TRUST + len(tokens.access_token or ""))
+            trust = _Trust(min(now + TRUSTED_FOR, due))
+            self._trusted.put(_shown(tokens), trust, _WEIGHT_OF_TRUST + len(tokens.access_token or ""))
         authorization = f"Bearer {tokens.access_token}" if self._services.authorization_header else ""
-        known = _Known(held, until, shown, authorization)
+        known = _Known(held, trust, shown, authorization)
         self._memo.put(header, known, 3 * len(header) + 2 * len(authorization) + 1024)
+
+    def _distrust(self, tokens: Tokens) -> None:
+        """Look at the ledger before these tokens are passed again, whatever else stands in the header."""
+        trust = self._trusted.get(_shown(tokens))
+        if trust is not None:
+            trust.until = 0.0
 
     def _cookies_of_refusal(self, decision: Decision, flight: Flight) -> list[str]:
         """Expire the cookies of a refused family: on the way to the login page, and once."""
@@ -276,11 +321,6 @@ class TokenRefreshMiddleware:
         if goes and flight.member is not None and _is_over(flight) and self._refresher.take_refusal(flight.member):
             return self._kind.expire()
         return []
-
-
-def _is_trusted(until: float | None, now: float) -> bool:
-    """Tell whether trust lasts; what lasts longer than it can is from before the clock was set back."""
-    return until is not None and 0 < until - now <= TRUSTED_FOR
 
 
 def _shown(tokens: Tokens) -> str:
@@ -291,11 +331,24 @@ def _is_over(flight: Flight) -> bool:
     return isinstance(flight.outcome, Rejected) and flight.outcome.ends_session
 
 
-def _check(**seconds: float) -> None:
-    problems = [
+def _check(*found: list[str]) -> None:
+    problems = [problem for each in found for problem in each]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _problems_of_kinds(**arguments: object) -> list[str]:
+    """Find what is no collaborator by what it lacks; what it holds is not shown, for it may be a secret."""
+    return [
+        f"TokenRefreshMiddleware: {name} is of type {type(value).__name__}; give {_KINDS[name][1]}"
+        for name, value in arguments.items()
+        if not (hasattr(value, _KINDS[name][0]) or (value is None and name in _MAY_BE_NONE))
+    ]
+
+
+def _problems_of_seconds(**seconds: float) -> list[str]:
+    return [
         f"TokenRefreshMiddleware: {name} is {value!r}; give seconds, more than 0"
         for name, value in seconds.items()
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LONGEST
     ]
-    if problems:
-        raise ConfigurationError(problems)

@@ -165,16 +165,16 @@ class Refresher:
         """Begin a family with the tokens of a sign-in; raises ``StoreError``."""
         return None if tokens.refresh_token is None else self._records.found(tokens, replaces=True)
 
-    def end(self, tokens: Tokens, reason: str, *, vouched: bool = True) -> Tokens:
+    def end(self, tokens: Tokens, reason: str, *, vouched: bool = True) -> tuple[Tokens, Member | None]:
         """End the family of these tokens for good; gives its newest ones, to be revoked. Raises ``StoreError``.
 
         ``vouched`` says that the access token was verified, expired or not.
         """
         if tokens.refresh_token is None:
-            return tokens
+            return tokens, None
         look = self._look(self._records, _Asked(tokens, vouched, vouched, 0.0))
         self._records.change(look.member, lambda family, now: ledger.ended(family, reason))
-        return look.tokens
+        return look.tokens, look.member
 
     def hold(self, member: Member, reason: str) -> None:
         """Let a family alone for a minute: its newest tokens fail verification, which is *our* misconfiguration."""

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 from .paths import readings, safe_next
 
+_NOT_IN_PREFIXES = "*?#,<>{}"
+
 
 class Rule(IntEnum):
     """What is asked of a request; the higher, the stricter."""
@@ -106,14 +108,14 @@ def _problems_of(rule: Rule, prefixes: object) -> list[str]:
     if isinstance(prefixes, str) or not isinstance(prefixes, Iterable):
         return [f"Routes: {name} is {prefixes!r}; give a list of path prefixes"]
     return [
-        f"Routes: {name} has {path!r}; a prefix begins with '/', has no '*', '?' or '#', and reads one way only"
+        f"Routes: {name} has {path!r}; a prefix begins with '/', has none of {_NOT_IN_PREFIXES}, and reads one way only"
         for path in prefixes
         if not _is_prefix(path)
     ]
 
 
 def _is_prefix(path: object) -> bool:
-    if not isinstance(path, str) or not path.startswith("/") or any(each in path for each in "*?#"):
+    if not isinstance(path, str) or not path.startswith("/") or any(each in path for each in _NOT_IN_PREFIXES):
         return False
     found = readings(_latin(path))
     return found is not None and len({each.rstrip("/") for each in found}) == 1

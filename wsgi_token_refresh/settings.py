@@ -12,7 +12,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
@@ -68,7 +68,8 @@ def read_settings(settings: Mapping[str, object] | None = None, environ: Mapping
     setting, and no secret.
     """
     problems: list[str] = []
-    reading = _Reading({**_from_environ(environ, problems), **_from_mapping(settings or {}, problems)}, problems)
+    around, here = _from_environ(environ, problems), _from_mapping(settings or {}, problems)
+    reading = _Reading({**around, **here}, problems, around.keys() - here.keys())
     endpoint, routes, verifier = _token_endpoint(reading), _routes(reading), _verifier(reading)
     session, store, tuning = _session(reading), reading.one("store", _store_of), cast("_Tuning", reading.take(_TUNING))
     if problems or endpoint is None or routes is None or session is None:
@@ -125,15 +126,17 @@ def _from_environ(environ: Mapping[str, str], problems: list[str]) -> dict[str, 
 
 
 def _nearest(word: str) -> str:
-    near = difflib.get_close_matches(word, WORDS, 1)
+    part = max((known for known in WORDS if word.endswith(f"_{known}")), key=len, default=None)
+    near = [part] if part else difflib.get_close_matches(word, WORDS, 1)
     return f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(WORDS))}"
 
 
 class _Reading:
-    """What was said, and all that is wrong with it so far."""
+    """What was said, ``around`` in the environment, and all that is wrong with it so far."""
 
-    def __init__(self, said: Mapping[str, object], problems: list[str]) -> None:
+    def __init__(self, said: Mapping[str, object], problems: list[str], around: Set[str]) -> None:
         self._said = said
+        self._around = around
         self.problems = problems
 
     def says(self, *words: str) -> list[str]:
@@ -147,7 +150,7 @@ class _Reading:
         try:
             return read(self._said[word])
         except ValueError as error:
-            self.problems.append(f"{word}: {error}")
+            self.problems.append(f"{self._place(word)}: {error}")
             return None
 
     def take(self, table: Table) -> dict[str, Any]:
@@ -164,12 +167,15 @@ class _Reading:
 
     def make(self, make: Callable[..., T], arguments: Mapping[str, Any], table: Table) -> T | None:
         """Make a collaborator; what it finds wrong is told in the words of the settings."""
-        words = {argument: word for word, (argument, _) in table.items()}
+        words = {argument: self._place(word) for word, (argument, _) in table.items()}
         try:
             return make(**arguments)
         except ConfigurationError as error:
             self.problems += [_in_words(problem, words) for problem in error.problems]
             return None
+
+    def _place(self, word: str) -> str:
+        return f"{PREFIX}{word.upper()} in the environment" if word in self._around else word
 
 
 def _in_words(problem: str, words: Mapping[str, str]) -> str:
@@ -266,6 +272,8 @@ def _file(value: object) -> str:
 
 
 def _list(value: object) -> list[str]:
+    if isinstance(value, str) and "," in value:
+        raise ValueError("has a comma; separate several by white space only")
     if isinstance(value, str):
         return value.split()
     if isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value):

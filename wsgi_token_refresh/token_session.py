@@ -11,6 +11,7 @@ from .decision import ANONYMOUS, LIVE, UNAVAILABLE, Access
 from .errors import CookieError, NotWrappedError, StoreError, TokenResponseError
 from .holding import NOTHING, Assessor, Held
 from .journal import Journal
+from .records import Member
 from .refresher import Flight, Refresher
 from .tokens import Refreshed, Rejected, Tokens
 
@@ -71,6 +72,7 @@ class Services:
     clock: Callable[[], float]
     authorization_header: bool
     journal: Journal
+    distrust: Callable[[Tokens], None]
 
     def landed(self, flight: Flight, held: Held) -> Held:
         """Give what a request holds after the ledger spoke; new tokens that fail verification are *our* mistake."""
@@ -140,6 +142,7 @@ class TokenSession:
         tokens = self._held.tokens
         if self.state != LIVE or tokens.refresh_token is None:
             return False
+        self._services.distrust(tokens)
         flight = self._services.refresher.refresh(tokens, good=True, forced=True)
         self._services.journal.consulted(flight)
         if isinstance(flight.outcome, Refreshed):
@@ -178,14 +181,16 @@ class TokenSession:
         tokens = [each for each in (self._held.tokens, *self._old_tokens()) if each != NOTHING.tokens]
         if not tokens:
             return
+        names = []
         for old in {each.refresh_token: each for each in tokens}.values():
-            newest = self._end(old, "sign-out")
+            newest, name = self._end(old, "sign-out")
+            names.append(name)
             if newest.refresh_token is not None:
                 self._revoke(newest.refresh_token)
         self._cookies, self.has_changed = self._services.kind.expire, True
         self._held, self.state = NOTHING, ANONYMOUS
         self._show()
-        log.info("signed out")
+        log.info("signed out session=%s", ",".join(names))
 
     def cookies(self) -> Sequence[str]:
         """Decide the ``Set-Cookie`` values of the response: called when ``start_response`` is, and not before."""
@@ -218,13 +223,16 @@ class TokenSession:
         """Give the tokens that the browser sent with this request."""
         return self._services.kind.load(self._header) if self._came_along is None else self._came_along
 
-    def _end(self, tokens: Tokens, reason: str) -> Tokens:
+    def _end(self, tokens: Tokens, reason: str) -> tuple[Tokens, str]:
         try:
             vouched = self._services.assessor.vouches(tokens)
-            return self._services.refresher.end(tokens, reason, vouched=vouched)
+            ended, member = self._services.refresher.end(tokens, reason, vouched=vouched)
         except StoreError as error:
             log.warning("a session could not be ended for other requests under way: %s", error)
-            return tokens
+            return tokens, "-"
+        for known in (tokens, ended):
+            self._services.distrust(known)
+        return ended, _name(member)
 
     def _found(self, tokens: Tokens) -> str:
         try:
@@ -232,12 +240,16 @@ class TokenSession:
         except StoreError as error:
             log.warning("a session could not be written down at its sign-in: %s", error)
             return "-"
-        return "-" if member is None else member.name
+        return _name(member)
 
     def _revoke(self, refresh_token: str) -> None:
         failed = self._services.endpoint.revoke(refresh_token)
         if failed is not None:
             log.warning("a refresh token could not be revoked at sign-out: %s", failed)
+
+
+def _name(member: Member | None) -> str:
+    return "-" if member is None else member.name
 
 
 def show(environ: WSGIEnvironment, header: str, tokens: Tokens | None) -> None:

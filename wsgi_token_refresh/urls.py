@@ -18,7 +18,7 @@ def url_problems(name: str, url: str, allow_insecure: bool) -> Iterator[str]:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
-        yield f"{name}: is no URL; say one such as 'https://auth.example.com/token', in printable ASCII"
+        yield f"{name}: is no URL; give all of it, as in 'https://auth.example.com/path', in printable ASCII"
         return
     if "@" in parts.netloc:
         yield f"{name}: holds credentials; give them as client_id and client_secret"

@@ -29,9 +29,10 @@ _QUERY = "/?:@!$&'()*+,;=~-._%"
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>One moment</title>
 <h1>One moment, please</h1>
-<p>We cannot renew your session just now. You are still signed in.</p>
+<p>We cannot renew your session just now. Nobody has signed you out.</p>
 <p>This page tries again in {seconds} seconds, or <a href="">try now</a>.</p>
 </html>
 """

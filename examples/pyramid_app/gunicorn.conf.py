@@ -8,3 +8,5 @@ worker_class = "gthread"
 threads = 8
 # Longer than a refresh may take: the token endpoint's timeout (5 s) and one second more.
 timeout = 30
+# Newer gunicorns make a socket in the home directory unless told not to; older ones do not know the word.
+control_socket_disable = True

@@ -57,7 +57,8 @@ def test_the_demo_prints_an_address_and_leaves_no_process(start: Start, number: 
     (os.killpg if to_all else os.kill)(demo.pid, number)
     _, said = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0
-    assert said == b""
+    # A worker of gunicorn's that is told to quit while it hands out work can lock itself out; gunicorn kills it then.
+    assert [line for line in said.splitlines() if b"was sent SIGKILL" not in line] == []
     assert not living_in(demo.pid)
 
 

@@ -201,6 +201,8 @@ def test_cookie_name(value, name):
         pytest.param("é", Attributes(), 1, id="nothing beyond ASCII"),
         pytest.param("a\n", Attributes(), 1, id="no line end"),
         pytest.param("__Host-a", Attributes(secure=False), 1, id="__Host- needs Secure"),
+        pytest.param("__Hosta", Attributes(), 1, id="__Host wants its dash"),
+        pytest.param("__securea", Attributes(), 1, id="__Secure wants its dash"),
         pytest.param("__Secure-a", Attributes(secure=False), 1, id="__Secure- needs Secure"),
         pytest.param("__host-a", Attributes(domain="a.example"), 1, id="__Host- has no domain, in any case"),
         pytest.param("__Host-a", Attributes(path="/b"), 1, id="__Host- needs the root"),

@@ -312,6 +312,12 @@ def test_the_media_type_is_shown_if_it_is_one(content_type, shown):
     assert given_up == Unreachable(True, f"HTTP 200 with {shown}, not a token response")
 
 
+@pytest.mark.parametrize("status", [404, 405, 410])
+def test_a_place_that_is_none_asks_for_a_look_at_the_url(status):
+    said = outcome(OAUTH2, status, b"<html>", content_type="text/html")
+    assert said == Unreachable(True, f"HTTP {status}; is the URL right?")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -69,7 +69,7 @@ def decide(journal, decision, flight, *, rule=Rule.PROTECTED, held=HELD):
         pytest.param(Flight(REFRESHED, MEMBER), [], id="a refresh by another"),
         pytest.param(
             Flight(Unreachable(True, "timed out"), MEMBER, own=True),
-            [("WARNING", "the authorization server gave no answer: timed out session=c0ffee00")],
+            [("WARNING", "no tokens from its URL: timed out session=c0ffee00")],
             id="no answer to this request",
         ),
         pytest.param(Flight(Unreachable(True, "timed out"), MEMBER), [], id="no answer to another"),
@@ -80,7 +80,7 @@ def decide(journal, decision, flight, *, rule=Rule.PROTECTED, held=HELD):
         ),
         pytest.param(
             Flight(Rejected("invalid_client", ends_session=False), MEMBER, own=True),
-            [("ERROR", "the authorization server refuses this client: invalid_client; put TokenEndpoint right")],
+            [("ERROR", "its URL refuses this client: invalid_client; put TokenEndpoint right")],
             id="a refusal of this client",
         ),
         pytest.param(

@@ -30,6 +30,8 @@ def tell(environ, start_response):
     session = get_session(environ)
     if environ["QUERY_STRING"] == "sign-out":
         session.sign_out()
+    if environ["QUERY_STRING"] == "refresh":
+        session.refresh()
     seen = {
         "state": session.state,
         "token": session.access_token,
@@ -103,6 +105,24 @@ def test_without_a_store_there_is_a_file_of_this_user_s_own(tmp_path, monkeypatc
     clock = Clock()
     TokenRefreshMiddleware(tell, token_endpoint=Endpoint(clock), routes=ROUTES, verifier=None, clock=clock)
     assert list(tmp_path.glob("*/ledger.sqlite"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "wanted"),
+    [
+        ("app", None, "app is of type NoneType; give a WSGI application"),
+        ("routes", ["/"], "routes is of type list; give Routes("),
+        ("token_endpoint", "https://auth.example.com", "token_endpoint is of type str; give TokenEndpoint("),
+        ("verifier", "RS256", "verifier is of type str; give JwtVerifier("),
+        ("session", "cookies", "session is of type str; give TokenCookies("),
+        ("store", "x.db", "store is of type str; give a store"),
+    ],
+)
+def test_what_is_no_collaborator_is_refused(argument, value, wanted):
+    arguments = {"app": tell, "token_endpoint": Endpoint(Clock()), "routes": ROUTES, "verifier": None, "store": None}
+    with pytest.raises(ConfigurationError) as raised:
+        TokenRefreshMiddleware(**{**arguments, argument: value})
+    assert [problem.startswith(f"TokenRefreshMiddleware: {wanted}") for problem in raised.value.problems] == [True]
 
 
 # Paths.
@@ -222,6 +242,23 @@ def test_a_sign_out_elsewhere_is_noticed_within_half_a_minute(world, also):
     world.later(1)
     response = world.send("/dashboard", OLD, also=also)
     assert (response.status_code, response.json["reason"]) == (401, "ended")
+
+
+@pytest.mark.parametrize("also", ["", "seen=1", "seen=9"], ids=["the same header", "a known one", "another one"])
+def test_a_sign_out_here_is_noticed_at_once(world, also):
+    world.send("/dashboard", OLD)
+    world.send("/dashboard", OLD, also="seen=1")
+    world.send("/dashboard?sign-out", OLD)
+    response = world.send("/dashboard", OLD, also=also)
+    assert (response.status_code, response.json["reason"]) == (401, "ended")
+
+
+def test_who_shows_the_token_that_somebody_had_replaced_here_gets_the_new_one_at_once(world):
+    world.send("/dashboard", OLD, also="seen=1")
+    newer = issued(1, world.clock())
+    world.endpoint.outcomes.append(Refreshed(newer))
+    assert world.send("/dashboard?refresh", OLD).json["token"] == newer.access_token
+    assert world.send("/dashboard", OLD, also="seen=1").json["token"] == newer.access_token
 
 
 @pytest.mark.parametrize("also", ["", "seen=9"], ids=["the same header", "another header"])

@@ -778,7 +778,7 @@ def test_tokens_whose_record(world, how, own):
 def test_a_session_without_a_refresh_token_is_neither_begun_nor_ended(world):
     alone = replace(world.first, refresh_token=None)
     assert world.host.found(alone) is None
-    assert world.host.end(alone, "sign-out", vouched=True) == alone
+    assert world.host.end(alone, "sign-out", vouched=True) == (alone, None)
     assert world.store.done == []
 
 
@@ -786,7 +786,7 @@ def test_ending_gives_the_newest_tokens_to_be_revoked(world):
     world.later(DUE)
     newer = world.newer(1)
     world.refresh()
-    assert world.host.end(world.first, "sign-out", vouched=True) == newer
+    assert world.host.end(world.first, "sign-out", vouched=True)[0] == newer
     assert world.refresh(newer).outcome == Rejected("ended")
 
 

@@ -744,6 +744,18 @@ class TestProcess:
         assert capsys.readouterr().out.startswith("http://127.0.0.1:")
 
     @pytest.mark.usefixtures("signal_handlers")
+    def test_a_port_that_is_taken_is_said_in_a_sentence(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(SystemExit, match=f"port {port} of 127.0.0.1 cannot be served on: .*; give another"):
+                main(["--port", str(port)])
+
+    def test_a_user_without_a_password_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            main(["--user", "ada"])
+        assert "'ada' has no password; give NAME=PASSWORD" in capsys.readouterr().err
+
+    @pytest.mark.usefixtures("signal_handlers")
     def test_a_signal_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # Its one line is said when it is ready: signalled there, it ends.
         monkeypatch.setattr("builtins.print", lambda *_args, **_kwargs: signal.raise_signal(signal.SIGTERM))

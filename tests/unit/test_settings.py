@@ -269,6 +269,9 @@ WRONG = [
     ({"client_id": 7}, "client_id: is empty or no text"),
     ({"prefix": 7}, "prefix: is no text"),
     ({"protected": 7}, "protected: is no list of texts"),
+    ({"protected": "/dashboard, /admin"}, "protected: has a comma; separate several by white space only"),
+    ({"trusted_origins": "https://a.example,https://b.example"}, "trusted_origins: has a comma"),
+    ({"cookie_secure": "no"}, "cookie_secure: is no setting; did you mean secure?"),
     ({"protected": [7]}, "protected: is no list of texts"),
     ({"protected": "dashboard"}, "protected has 'dashboard'; a prefix begins with '/'"),
     ({"protected": "/a", "public": "/a"}, "'/a' is protected and public"),
@@ -319,6 +322,12 @@ def test_a_word_that_is_nearly_right_in_the_environment():
     assert problems_of(LEAST, {"TOKEN_REFRESH_PROTECTD": "/"}) == (
         "TOKEN_REFRESH_PROTECTD in the environment: protectd is no setting; did you mean protected?",
     )
+
+
+@pytest.mark.parametrize(("word", "value"), [("SECURE", "flase"), ("MAX_CALLS", "0"), ("PROTECTED", "/a,/b")])
+def test_a_wrong_value_in_the_environment_is_named_by_its_variable(word, value):
+    (problem,) = problems_of(LEAST, {f"TOKEN_REFRESH_{word}": value})
+    assert problem.startswith(f"TOKEN_REFRESH_{word} in the environment: ")
 
 
 def test_all_that_is_wrong_is_said_at_once():

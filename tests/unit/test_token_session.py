@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,7 @@ class Desk:
         self.verifier = Verifier()
         self.refresher = refresher(self.store, self.endpoint, self.clock)
         self.assessor = Assessor(self.verifier, refresh_before=300.0, clock=self.clock)
+        self.distrusted = []
         self.services = Services(
             TokenCookies(),
             self.endpoint,
@@ -54,6 +56,7 @@ class Desk:
             self.clock,
             authorization_header,
             Journal(self.clock, self.clock),
+            self.distrusted.append,
         )
         self.environ = {}
 
@@ -227,6 +230,13 @@ def test_signing_out_without_a_refresh_token_revokes_nothing_and_expires_the_coo
     session.sign_out()
     assert desk.endpoint.revoked == []
     assert set(names_and_values(session.cookies()).values()) == {""}
+
+
+def test_a_sign_out_is_a_line_in_the_log_that_names_the_session(desk, caplog):
+    caplog.set_level("INFO", logger="wsgi_token_refresh")
+    session = desk.session(OLD)
+    session.sign_out()
+    assert re.search(r"signed out session=[0-9a-f]{8}$", caplog.text.strip())
 
 
 def test_a_revocation_that_fails_at_sign_out_is_a_warning_and_the_user_is_signed_out(desk, warnings):

@@ -640,8 +640,10 @@ def test_without_keys_nobody_can_say_and_the_server_is_asked_after_a_pause(outag
 def test_a_failed_fetch_says_why_in_the_log(caplog: pytest.LogCaptureFixture):
     server = KeyServer()
     server.down = OSError("https://user:secret@auth.example.com")
-    assert server.verifier().verify(signed(kid="a")) == KeysUnavailable("keys never fetched: auth.example.com: OSError")
-    assert caplog.messages == ["keys not fetched from auth.example.com: OSError"]
+    assert server.verifier().verify(signed(kid="a")) == KeysUnavailable(
+        "keys never fetched: https://auth.example.com/jwks.json: OSError"
+    )
+    assert caplog.messages == ["keys not fetched from https://auth.example.com/jwks.json: OSError"]
 
 
 def test_unknown_kids_cause_one_fetch_in_ten_seconds():
@@ -860,7 +862,7 @@ def test_at_the_start_all_hear_that_the_one_fetch_failed():
     server = Gate(jwk())
     server.down = OSError()
     verdicts = _a_fetch_and_its_waiters(server, [signed(kid="a")] * 6)
-    assert verdicts == [KeysUnavailable("keys never fetched: auth.example.com: OSError")] * 6
+    assert verdicts == [KeysUnavailable("keys never fetched: https://auth.example.com/jwks.json: OSError")] * 6
     assert server.fetches == 1
 
 

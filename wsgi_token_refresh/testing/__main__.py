@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -29,7 +29,7 @@ def _parser() -> ArgumentParser:
     say(
         "--user",
         dest="users",
-        type=_pair,
+        type=_user,
         action="append",
         metavar="NAME=PASSWORD",
         help="without one anybody signs in",
@@ -52,6 +52,13 @@ def _pair(text: str) -> tuple[str, str | None]:
     return name, value if equals else None
 
 
+def _user(text: str) -> tuple[str, str | None]:
+    name, password = _pair(text)
+    if not (name and password):
+        raise ArgumentTypeError(f"{name!r} has no password; give NAME=PASSWORD")
+    return name, password
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; the one line on stdout is the URL."""
     options = {name: value for name, value in vars(_parser().parse_args(argv)).items() if value is not None}
@@ -61,12 +68,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # SIGINT too: who was started in the background ignores it.
         signal.signal(number, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), RotatingAuthorizationServer(**options).serve(port) as served:
-        print(served.url, flush=True)  # noqa: T201
-        if until_stdin_ends:
-            sys.stdin.read()
-        else:
-            threading.Event().wait()
+    try:
+        with suppress(KeyboardInterrupt), RotatingAuthorizationServer(**options).serve(port) as served:
+            print(served.url, flush=True)  # noqa: T201
+            if until_stdin_ends:
+                sys.stdin.read()
+            else:
+                threading.Event().wait()
+    except OSError as error:
+        sys.exit(f"port {port} of 127.0.0.1 cannot be served on: {error.strerror}; give another by --port")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,16 @@ def _session(claims: Mapping[str, Any], tokens: Tokens) -> TokenSession:
         hand_over=_HAND_OVER,
         lives=kind.refresh_max_age,
     )
-    services = Services(kind, endpoint, refresher, assessor, clock, authorization_header=True, journal=Journal(clock))
+    services = Services(
+        kind,
+        endpoint,
+        refresher,
+        assessor,
+        clock,
+        authorization_header=True,
+        journal=Journal(clock),
+        distrust=lambda tokens: None,
+    )
     held = assessor.assess(tokens)
     return TokenSession(services, {}, "", held, state=LIVE if held.access.good else ANONYMOUS)
 
