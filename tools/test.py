@@ -23,6 +23,10 @@ PYTEST = ["-m", "pytest", "-q", "--no-header"]
 def main() -> None:
     """Run every check, also after one has failed; exit 1 if any has."""
     os.chdir(env.ROOT)
+    try:
+        env.add_redis(os.path.join(env.ROOT, ".venv"))
+    except env.MissingError as missing:
+        sys.exit(str(missing))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     failed = [*_failed_checks(), *_failed_elsewhere(), *_failed_here()]
     if failed:
@@ -50,6 +54,7 @@ def _failed_elsewhere() -> Iterator[str]:
         try:
             if not env.is_ready(folder):
                 env.make(folder, version, python)
+            env.add_redis(folder)
         except env.MissingError as missing:
             print(missing)
             yield name

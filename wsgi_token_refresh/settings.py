@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
@@ -36,6 +37,7 @@ Table = Mapping[str, tuple[str, Reader]]
 
 _NOT_OURS = ("here", "__file__")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_REDIS = ("redis://", "rediss://", "unix://")
 _SQLITE = "sqlite:///"
 _NEAR_FOR_SURE = 0.75
 # "Routes: protected has ..." and "url: is ...": the argument is named first, after the class at most.
@@ -333,8 +335,22 @@ def _store_of(value: object) -> Store:
         return SqliteStore()
     if text.startswith(_SQLITE) and text.strip("/") != "sqlite:":
         return SqliteStore("/" + text[len(_SQLITE) :].lstrip("/"))
+    if text.startswith(_REDIS):
+        return _redis_store(text)
     # A URL may hold a password: it is not shown.
-    raise ValueError("is unknown; give memory, sqlite, or sqlite:///var/lib/app/sessions.sqlite (an absolute path)")
+    raise ValueError(
+        "is unknown; give memory, sqlite, sqlite:///var/lib/app/sessions.sqlite (an absolute path), or redis://host:6379/0"
+    )
+
+
+def _redis_store(url: str) -> Store:
+    # An extra: whoever names no Redis need not have its client.
+    try:
+        stores_redis = import_module(".stores.redis", __package__)
+    except ImportError:
+        raise ValueError("wants redis-py: pip install 'wsgi-token-refresh[redis]'") from None
+    store: Store = stores_redis.RedisStore.from_url(url)
+    return store
 
 
 _ENDPOINT: Table = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from wsgi_token_refresh import JwtVerifier, Routes, TokenCookies, TokenEndpoint, TokenRefreshMiddleware, get_session
+from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 
 
@@ -25,6 +26,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
 
 
 server = os.environ["AUTHORIZATION_SERVER"]
+store = (RedisStore.from_url if "://" in os.environ["STORE"] else SqliteStore)(os.environ["STORE"])
 wrapped = TokenRefreshMiddleware(
     application,
     token_endpoint=TokenEndpoint(
@@ -33,5 +35,5 @@ wrapped = TokenRefreshMiddleware(
     routes=Routes(optional=["/optional", "/logout"], public=["/public"]),
     verifier=JwtVerifier(jwks_url=f"{server}/jwks.json", algorithms=["RS256"]),
     session=TokenCookies(secure=False),
-    store=SqliteStore(os.environ["STORE"]),
+    store=store,
 )

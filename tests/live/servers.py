@@ -103,7 +103,7 @@ def at_once(calls: Sequence[tuple[int, str, dict[str, str]]]) -> list[Reply]:
 @contextmanager
 def gunicorn(
     server: str,
-    store: Path,
+    store: Path | str,
     *,
     workers: int = 4,
     worker_class: str = "gthread",

@@ -12,9 +12,11 @@ from tempfile import TemporaryDirectory
 
 import hypothesis.strategies as st
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from tests.real_redis import AgedRedisStore, running_redis
 from wsgi_token_refresh.store import Store
 from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
@@ -145,6 +147,30 @@ class SqliteMachine(Machine):
                 self.directory.cleanup()
 
 
+class RedisMachine(Machine):
+    """``client`` is that of a server that the test has started."""
+
+    client: redis.Redis
+
+    def make_store(self, clock: Callable[[], float]) -> Store:
+        self.redis = AgedRedisStore(self.client, prefix="model:", clock=clock)
+        return self.redis
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            if hasattr(self, "redis"):
+                self.redis.forget()
+                self.redis.close()
+
+
+def test_invariants_over_redis(pytestconfig: pytest.Config) -> None:
+    with running_redis() as server, server.client() as client:
+        RedisMachine.client = client
+        _explore(RedisMachine, 100, pytestconfig)
+
+
 @pytest.mark.parametrize(
     ("machine", "examples"),
     [
@@ -154,6 +180,10 @@ class SqliteMachine(Machine):
     ],
 )
 def test_invariants(machine: type[Machine], examples: int, pytestconfig: pytest.Config) -> None:
+    _explore(machine, examples, pytestconfig)
+
+
+def _explore(machine: type[Machine], examples: int, pytestconfig: pytest.Config) -> None:
     many = pytestconfig.getoption("--many")
     run_state_machine_as_test(
         machine,

@@ -14,7 +14,17 @@ ROOT = Path(wsgi_token_refresh.__file__).parent
 LAYERS = (
     {"errors", "per_process"},
     {"tokens", "cookies", "paths", "sealing", "store", "memo", "urls"},
-    {"ledger", "routes", "dialects", "deadline_http", "stores", "stores.memory", "stores.sqlite", "stores.default"},
+    {
+        "ledger",
+        "routes",
+        "dialects",
+        "deadline_http",
+        "stores",
+        "stores.memory",
+        "stores.sqlite",
+        "stores.redis",
+        "stores.default",
+    },
     {"decision", "records", "jwks"},
     {"verifier", "token_endpoint", "refresher", "sessions", "sessions.token_cookies", "wsgi", "holding"},
     {"journal", "settings"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from wsgi_token_refresh.dialects import DIALECTS, Dialect
 from wsgi_token_refresh.routes import Rule
 from wsgi_token_refresh.settings import WORDS, read_settings
 from wsgi_token_refresh.stores.memory import MemoryStore
+from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 
 URL = "https://auth.example.com/token"
@@ -240,6 +242,18 @@ def test_a_sqlite_store(tmp_path, slashes):
     store.close()
 
 
+@pytest.mark.parametrize("url", ["redis://cache/0", "rediss://cache:6380/1", "unix:///run/redis.sock"])
+def test_a_redis_store(url):
+    assert isinstance(read_settings({**LEAST, "store": url}, {})["store"], RedisStore)
+
+
+def test_a_redis_store_without_its_client_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wsgi_token_refresh.stores.redis", None)
+    assert problems_of({**LEAST, "store": "redis://cache"}) == (
+        "store: wants redis-py: pip install 'wsgi-token-refresh[redis]'",
+    )
+
+
 def test_the_sqlite_store_of_this_user(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     store = read_settings({**LEAST, "store": "sqlite"}, {})["store"]
@@ -298,7 +312,8 @@ WRONG = [
     ({"samesite": "sometimes"}, "samesite is 'Sometimes'"),
     ({"refresh_max_age": "0"}, "refresh_max_age is 0"),
     ({"prefix": "__Host-", "secure": "no"}, "the cookie '__Host-access_token' needs secure=True"),
-    ({"store": "redis://:hunter2@cache"}, "store: is unknown; give memory, sqlite, or sqlite:///"),
+    ({"store": "mysql://:hunter2@cache"}, "store: is unknown; give memory, sqlite, sqlite:///"),
+    ({"store": "redis://:hunter2@cache:port"}, "store: RedisStore: the url cannot be read; give redis://"),
     ({"store": "sqlite:///"}, "store: is unknown"),
     ({"store": "sqlite:///nowhere/at/all.sqlite"}, "store: SqliteStore: /nowhere/at/all.sqlite cannot be written"),
 ]  # fmt: skip
@@ -340,7 +355,7 @@ def test_all_that_is_wrong_is_said_at_once():
             "jwks_url": "ftp://x",
             "algorithms": "none",
             "samesite": "sometimes",
-            "store": "redis://:hunter2@cache",
+            "store": "redis://:hunter2@cache:port",
             "refresh_before": "soon",
             "colour": "red",
         }

@@ -1,0 +1,278 @@
+"""Several hosts: gunicorns that share nothing but a real Redis, which stops, hangs, slows down and fills up."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.real_redis import RealRedis, running_redis
+from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
+
+from .servers import PATIENCE, Gunicorn, at_once, gunicorn
+from .test_gunicorn import DELAY, SLACK, in_background, sign_in, until
+
+Hosts = tuple[Gunicorn, Gunicorn]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[AuthorizationServerProcess]:
+    with run_in_process(access_lifetime=300, reuse="revoke") as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _reset(server: AuthorizationServerProcess) -> None:
+    server.reset()
+
+
+@pytest.fixture
+def store() -> Iterator[RealRedis]:
+    with running_redis() as running:
+        yield running
+
+
+@contextmanager
+def two_hosts(server: AuthorizationServerProcess, store: str, **options: object) -> Iterator[Hosts]:
+    """Run two gunicorns that share a URL and no file."""
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(gunicorn(server.url, store, **options)) for _ in range(2))  # type: ignore[arg-type]
+        yield one, two
+
+
+@pytest.fixture
+def hosts(server: AuthorizationServerProcess, store: RealRedis) -> Iterator[Hosts]:
+    with two_hosts(server, store.url, workers=1, timeout=2) as running:
+        yield running
+
+
+@pytest.mark.parametrize("worker_class", ["gthread", "gevent"])
+def test_twenty_requests_at_once_on_two_hosts_are_one_grant_and_twenty_good_answers(
+    server: AuthorizationServerProcess, store: RealRedis, worker_class: str
+) -> None:
+    rounds = 20 if worker_class == "gthread" else 3
+    with two_hosts(server, store.url, worker_class=worker_class) as (one, two):
+        server.set(delay=DELAY)
+        for number in range(1, rounds + 1):
+            browser = sign_in(server, one.port)
+            replies = at_once([(host.port, "/page", browser.jar) for host in (one, two) * 10])
+            assert [reply.status for reply in replies] == [200] * 20
+            assert len({reply.cookies()["refresh_token"] for reply in replies}) == 1
+            browser.jar.update(replies[-1].cookies())
+            assert browser.get(port=two.port).status == 200
+            counts = server.counts()
+            assert (counts["grants"], counts["refused"], counts["live"]) == (number, 0, number)
+
+
+def test_sessions_interleaved_on_two_hosts_are_one_grant_each(
+    server: AuthorizationServerProcess, store: RealRedis
+) -> None:
+    with two_hosts(server, store.url) as (one, two):
+        server.set(delay=DELAY)
+        browsers = [sign_in(server, one.port) for _ in range(64)]
+        replies = at_once(
+            [((one, two)[turn % 2].port, "/page", browser.jar) for turn in range(4) for browser in browsers]
+        )
+        assert [reply.status for reply in replies] == [200] * 256
+        sids = [reply.seen["sid"] for reply in replies]
+        assert all(len({sids[index + 64 * turn] for turn in range(4)}) == 1 for index in range(64))
+        assert len(set(sids)) == 64
+        counts = server.counts()
+        assert (counts["grants"], counts["refused"], counts["live"]) == (64, 0, 64)
+
+
+@pytest.mark.parametrize(
+    ("fault", "lives"),
+    [
+        pytest.param("hang", True, id="where the server had not rotated the session lives"),
+        pytest.param("hang-after", False, id="where the server had rotated it costs one login"),
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def test_a_host_that_dies_while_it_refreshes_delays_nobody_for_long(
+    server: AuthorizationServerProcess, hosts: Hosts, fault: str, lives: bool, number: int
+) -> None:
+    one, two = hosts
+    browser = sign_in(server, one.port)
+    server.fault(fault, seconds=60)
+    thread = in_background(browser)
+    until(lambda: server.counts()["requests"] == 1, "the refresh never reached the server")
+    one.signal(number)
+    waited = browser.get(port=two.port)
+    assert waited.status == 503
+    assert waited.took <= 2 + 1 + SLACK
+    server.release()
+    time.sleep(float(dict(waited.headers)["Retry-After"]))
+    assert browser.get(port=two.port).status == (200 if lives else 303)
+    if number == signal.SIGSTOP:
+        asked = server.counts()["requests"]
+        one.signal(signal.SIGCONT)
+        thread.join(PATIENCE)
+        assert server.counts()["requests"] == asked, "who wakes late sends nothing"
+        assert browser.get(port=two.port).status == (200 if lives else 303)
+    thread.join(PATIENCE)
+
+
+# Redis fails.
+
+
+def stop(store: RealRedis) -> None:
+    store.stop()
+
+
+def pause(store: RealRedis) -> None:
+    store.pause()
+
+
+def fill(store: RealRedis) -> None:
+    with store.client() as client:
+        client.config_set("maxmemory", 1)
+
+
+def start(store: RealRedis) -> None:
+    store.start()
+
+
+def go_on(store: RealRedis) -> None:
+    store.go_on()
+
+
+def empty(store: RealRedis) -> None:
+    with store.client() as client:
+        client.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends"), [(stop, start), (pause, go_on), (fill, empty)], ids=["stopped", "paused", "full"]
+)
+def test_while_redis_fails_nobody_is_logged_out_and_then_all_is_as_before(
+    server: AuthorizationServerProcess, hosts: Hosts, store: RealRedis, breaks: object, mends: object
+) -> None:
+    one, two = hosts
+    good, expired = sign_in(server, one.port, good=True), sign_in(server, one.port)
+    assert good.get().status == 200
+    breaks(store)  # type: ignore[operator]
+    for port in (one.port, two.port):
+        assert good.get(port=port).status == 200
+        refused = expired.get(port=port)
+        assert (refused.status, refused.cookies()) == (503, {})
+        assert int(dict(refused.headers)["Retry-After"]) >= 1
+        assert refused.took <= 2 + 1 + SLACK
+        assert expired.get("/optional", port=port).seen["state"] == "unavailable"
+    assert server.counts()["requests"] == 0
+    mends(store)  # type: ignore[operator]
+    until(lambda: expired.get(port=two.port).status == 200, "the session did not come back")
+    assert good.get().status == 200
+    counts = server.counts()
+    assert (counts["grants"], counts["refused"], counts["live"]) == (1, 0, 2)
+
+
+def test_a_redis_that_comes_back_empty_logs_nobody_out_whose_cookies_had_arrived(
+    server: AuthorizationServerProcess, hosts: Hosts, store: RealRedis
+) -> None:
+    one, two = hosts
+    browser = sign_in(server, one.port)
+    assert browser.get().status == 200
+    store.stop()
+    store.start()
+    del browser.jar["access_token"]
+    until(lambda: browser.get(port=two.port).status == 200, "the session did not come back")
+    counts = server.counts()
+    assert (counts["grants"], counts["refused"], counts["live"]) == (2, 0, 1)
+
+
+def test_a_redis_that_loses_its_last_writes_logs_nobody_out_whose_cookies_had_arrived(
+    server: AuthorizationServerProcess, hosts: Hosts, store: RealRedis
+) -> None:
+    one, two = hosts
+    server.set(access_lifetime=2)
+    browser = sign_in(server, one.port)
+
+    def ends() -> float:
+        return float(browser.get(port=two.port).seen["expires_at"])
+
+    first = ends()
+    with store.client() as client:
+        client.save()
+    until(lambda: time.time() > first, "time stands still")
+    second = ends()
+    assert second > first
+    store.process.kill()
+    store.process.wait()
+    store.start()
+    until(lambda: time.time() > second, "time stands still")
+    until(lambda: browser.get().status == 200, "the session did not come back")
+    counts = server.counts()
+    assert (counts["grants"], counts["refused"], counts["live"]) == (3, 0, 1)
+
+
+@contextmanager
+def slow(port: int, delay: float) -> Iterator[int]:
+    """Pass on what is said to a server, each piece after a delay; gives the port to speak to."""
+    ended = threading.Event()
+
+    def serve(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", port)) as inner, suppress(OSError):
+            while not ended.is_set():
+                ready, _, _ = select.select([client, inner], [], [], 0.1)
+                for each in ready:
+                    data = each.recv(65536)
+                    if not data:
+                        return
+                    ended.wait(delay if each is client else 0)
+                    (inner if each is client else client).sendall(data)
+
+    def accept(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ended.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("delay", [0.05, 1.0], ids=["slow", "slower than its timeout"])
+def test_a_slow_redis_logs_nobody_out(server: AuthorizationServerProcess, store: RealRedis, delay: float) -> None:
+    with (
+        slow(store.port, delay) as port,
+        two_hosts(server, f"redis://127.0.0.1:{port}/0", workers=1, timeout=2) as (one, two),
+    ):
+        good, expired = sign_in(server, one.port, good=True), sign_in(server, one.port)
+        assert good.get().status == 200
+        for host in (one, two):
+            reply = expired.get(port=host.port)
+            assert reply.status == (200 if delay < 0.5 else 503)
+            assert reply.took <= 2 + 1 + SLACK
+            assert good.get(port=host.port).status == 200
+        assert server.counts()["refused"] == 0
+
+
+# What a dump shows.
+
+
+def test_a_dump_shows_no_token_no_key_and_no_subject(
+    server: AuthorizationServerProcess, hosts: Hosts, store: RealRedis
+) -> None:
+    browser = sign_in(server, hosts[0].port)
+    secrets = set(browser.jar.values())
+    reply = browser.get()
+    assert reply.status == 200
+    secrets |= {*browser.jar.values(), reply.seen["sid"], "ada"}
+    with store.client() as client:
+        assert client.dbsize() == 3
+        client.save()
+    dump = (Path(store.directory) / "dump.rdb").read_bytes()
+    assert b"row:" in dump
+    assert [secret for secret in secrets if secret.encode() in dump] == []
