@@ -18,6 +18,9 @@ MOST_BYTES = 4096
 MOST_VALUES = 4
 """How many values under one name are read."""
 
+LONGEST_MAX_AGE = 400 * 86_400
+"""Browsers keep no cookie for longer (RFC 6265bis 5.6.2), in seconds."""
+
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _NAME_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # Cookie-octets (RFC 6265 4.1.1) less the percent sign, which marks what had to be encoded.
@@ -110,6 +113,26 @@ def problems_of_name(name: str, attributes: Attributes) -> list[str]:
     if name.lower().startswith("__host-") and (attributes.path != "/" or attributes.domain is not None):
         problems.append(f"the cookie {name!r} needs path='/' and no domain; browsers drop it otherwise")
     return problems
+
+
+def problems_of_attributes(attributes: Attributes, max_age: int) -> list[str]:
+    """Tell what keeps browsers from taking cookies with these attributes, or for so long (RFC 6265bis 5.6)."""
+    problems = []
+    if attributes.samesite not in ("Lax", "Strict", "None", None):
+        problems.append(f"samesite is {attributes.samesite!r}; give 'Lax', 'Strict' or 'None'")
+    if attributes.samesite == "None" and not attributes.secure:
+        problems.append("samesite='None' needs secure=True; browsers drop the cookies otherwise")
+    if not attributes.path.startswith("/") or not _is_plain(attributes.path):
+        problems.append(f"path is {attributes.path!r}; give a path such as '/'")
+    if attributes.domain is not None and not _is_plain(attributes.domain):
+        problems.append(f"domain is {attributes.domain!r}; give a host name, or leave it out")
+    if not 0 < max_age <= LONGEST_MAX_AGE:
+        problems.append(f"refresh_max_age is {max_age}; give 1 to {LONGEST_MAX_AGE} seconds (400 days)")
+    return problems
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and not any(each in text for each in ' ;,"\\')
 
 
 def _values(name: str, header: str) -> tuple[str, ...]:

@@ -30,6 +30,11 @@ LATE = 0.05
 FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 """What a call can raise when it fails, besides ``NotSentError``."""
 
+MOST_IDLE = 1.5
+"""Seconds for which a connection is used again: servers close idle ones after 2 and more, and what stands between may
+forget them without a word. A request that is sent on such a connection has an unknown outcome."""
+
+_MOST_KEPT = 64
 _RECORD = 16_384
 
 
@@ -53,6 +58,10 @@ class Call:
         self._monotonic = monotonic
         self._deadline = monotonic() + timeout
         self._late_until: float | None = None
+
+    def now(self) -> float:
+        """Give the clock by which its time is measured (monotonic seconds)."""
+        return self._monotonic()
 
     def remaining(self) -> float:
         """Give the seconds that are left; raise TimeoutError when there are none."""
@@ -137,6 +146,11 @@ class _Response(http.client.HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+    _used_at = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        return super().is_connected and _call.get().now() - self._used_at < MOST_IDLE
 
     def _new_conn(self) -> socket.socket:
         call = _call.get()
@@ -152,6 +166,7 @@ class _Connection(HTTPConnection):
         call = _call.get()
         if self.sock is None:
             self.connect()
+        self._used_at = call.now()
         # The timeout is a total for what one call of the socket's can write: a record, where there is TLS.
         for start in range(0, len(data), _RECORD):
             self.sock.settimeout(call.remaining())
@@ -227,7 +242,7 @@ def make_session(pool_size: int, ca_bundle: str | None = None) -> requests.Sessi
     # What is not packed cannot be a bomb.
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(pool_connections=2, pool_maxsize=pool_size))
+        session.mount(scheme, _Adapter(pool_connections=2, pool_maxsize=max(pool_size, _MOST_KEPT)))
     return session
 
 

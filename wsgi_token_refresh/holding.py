@@ -9,7 +9,16 @@ from typing import Any, Protocol
 
 from .decision import Access, access_of
 from .memo import Memo
-from .tokens import Failed, Freshness, KeysUnavailable, Tokens, Verification, Verified, freshness
+from .tokens import (
+    Failed,
+    Freshness,
+    KeysUnavailable,
+    Tokens,
+    Verification,
+    Verified,
+    freshness,
+    unverified_claims,
+)
 
 
 class Verifier(Protocol):
@@ -31,13 +40,15 @@ class Verifier(Protocol):
 class Held:
     """Tokens, how the access token stands, and what is known from it.
 
-    ``claims`` are None unless a verifier has verified them; ``reason`` says why a token is not good.
+    ``claims`` are None unless something vouches for them: a verifier, or our own seal, which ``authenticated`` tells
+    also of a token that has no claims. ``reason`` says why a token is not good.
     """
 
     tokens: Tokens
     access: Access
     claims: Mapping[str, Any] | None = field(default=None, repr=False)
     reason: str = ""
+    authenticated: bool = False
 
     @property
     def refreshable(self) -> bool:
@@ -49,12 +60,21 @@ NOTHING = Held(Tokens(), Access.BAD)
 
 
 class Assessor:
-    """Tells how tokens stand; remembers what was verified, bounded, and never past a change of keys."""
+    """Tells how tokens stand; remembers what was verified, bounded, and never past a change of keys.
+
+    ``authenticates`` tells whether genuine tokens need no verifier to say whose they are.
+    """
 
     def __init__(
-        self, verifier: Verifier | None, *, refresh_before: float, clock: Callable[[], float] = time.time
+        self,
+        verifier: Verifier | None,
+        *,
+        refresh_before: float,
+        clock: Callable[[], float] = time.time,
+        authenticates: bool = False,
     ) -> None:
         self._verifier = verifier
+        self._authenticates = authenticates
         self._refresh_before = refresh_before
         self._clock = clock
         self._leeway = 0.0 if verifier is None else verifier.leeway
@@ -70,17 +90,24 @@ class Assessor:
         if not in_leeway:
             # What has expired wants a refresh, whether its key is still known or not.
             return Held(tokens, Access.BAD, reason=Freshness.EXPIRED.value)
-        verification = self._verify(token)
-        if isinstance(verification, KeysUnavailable):
-            return Held(tokens, Access.UNKNOWN, reason=verification.reason)
-        if isinstance(verification, Failed):
-            return Held(tokens, Access.BAD, reason=verification.reason)
+        return self._hold(tokens, token, now)
+
+    def _hold(self, tokens: Tokens, token: str, now: float) -> Held:
+        said, sealed = self._verify(token), self._is_vouched_for(tokens)
+        if isinstance(said, Failed):
+            return Held(tokens, Access.BAD, reason=said.reason)
+        if isinstance(said, KeysUnavailable) and not sealed:
+            return Held(tokens, Access.UNKNOWN, reason=said.reason)
         fresh = freshness(tokens, now, self._refresh_before)
-        claims = None if self._verifier is None else verification.claims
-        return Held(tokens, access_of(fresh), claims, fresh.value)
+        if isinstance(said, Verified) and self._verifier is not None:
+            return Held(tokens, access_of(fresh), said.claims, fresh.value, authenticated=True)
+        claims = unverified_claims(token) if sealed else None
+        return Held(tokens, access_of(fresh), claims, fresh.value, authenticated=sealed)
 
     def vouches(self, tokens: Tokens) -> bool:
-        """Tell whether the signature says who these tokens are for, expired or not."""
+        """Tell whether the signature, or our seal, says who these tokens are for, expired or not."""
+        if self._is_vouched_for(tokens):
+            return True
         if self._verifier is None or tokens.access_token is None:
             return False
         return isinstance(self._verify(tokens.access_token), Verified)
@@ -95,6 +122,9 @@ class Assessor:
             if first is NOTHING or (held.refreshable and not first.refreshable):
                 first = held
         return first
+
+    def _is_vouched_for(self, tokens: Tokens) -> bool:
+        return self._authenticates and tokens.genuine
 
     def _verify(self, token: str) -> Verification:
         verifier = self._verifier

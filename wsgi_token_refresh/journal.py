@@ -74,6 +74,11 @@ class Journal:
         """Say what somebody must put right."""
         self._once(logging.ERROR, message)
 
+    def store_down(self, error: Exception | None) -> None:
+        """Say that nothing is refreshed meanwhile; ``error`` is for who looks closer."""
+        self._once(logging.WARNING, f"{STORE_DOWN}: good tokens pass, and nothing is refreshed meanwhile")
+        log.debug("%s", error)
+
     def misconfigured(self, reason: str) -> None:
         """Say that what the authorization server issues is not what the verifier wants."""
         self.error(
@@ -87,7 +92,7 @@ class Journal:
         if isinstance(outcome, Refreshed) and flight.own:
             log.info("refreshed session=%s", name)
         elif isinstance(outcome, Unreachable) and outcome.reason == STORE_DOWN:
-            self._once(logging.WARNING, f"{STORE_DOWN}: good tokens pass, and nothing is refreshed meanwhile")
+            self.store_down(None)
         elif isinstance(outcome, Unreachable) and flight.own:
             log.warning("no tokens from %s: %s session=%s", self._url, outcome.reason, name)
         elif isinstance(outcome, Rejected) and not outcome.ends_session:

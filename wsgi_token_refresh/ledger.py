@@ -67,8 +67,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """All generations below ``below`` were passed by ``oldest`` at ``when``, or before."""
+    """The generations from ``since`` on and below ``below`` were passed by ``oldest`` at ``when``."""
 
+    since: int
     below: int
     when: float
 
@@ -105,8 +106,8 @@ def is_welcome(family: Family, generation: int, now: float, hand_over: float) ->
     """Tell whether this generation is handed the current tokens: it was not passed, or not long ago."""
     if generation >= family.oldest:
         return True
-    passes = [passed.when for passed in family.passed if generation < passed.below]
-    return bool(passes) and now - min(passes) < hand_over
+    passes = [passed.when for passed in family.passed if passed.since <= generation < passed.below]
+    return any(now - when < hand_over for when in passes)
 
 
 def is_vouched(family: Family) -> bool:
@@ -203,7 +204,7 @@ def refreshed(
     oldest = max(family.oldest, presented)
     passed = tuple(each for each in family.passed if now - each.when < hand_over)
     if oldest > family.oldest:
-        passed = (*passed, Passed(oldest, now))[-_MOST_PASSES:]
+        passed = _few((*passed, Passed(family.oldest, oldest, now)))
     current = family.current if fingerprint is None else family.current + 1
     welcome = tuple(each for each in family.welcome if each[0] >= oldest)
     if fingerprint is not None:
@@ -240,7 +241,7 @@ def encode_family(family: Family) -> bytes:
         family.refreshed_at,
         family.welcome,
         family.oldest,
-        [(each.below, each.when) for each in family.passed],
+        [(each.since, each.below, each.when) for each in family.passed],
         family.state.value,
         family.reason,
         calling and (calling.nonce, calling.deadline, calling.lasts),
@@ -275,6 +276,14 @@ def _next_pause(family: Family, sent: bool, now: float, reason: str, at_least: f
     tries = family.pause.tries + 1 if family.pause else 1
     seconds = min(LONGEST_PAUSE, max(FIRST_PAUSE * 2.0 ** min(tries - 1, 8), at_least))
     return Pause(sent, tries, now + seconds, reason)
+
+
+def _few(passed: tuple[Passed, ...]) -> tuple[Passed, ...]:
+    # Two that were passed one after the other may be taken for passed together, by the later one.
+    if len(passed) <= _MOST_PASSES:
+        return passed
+    first, second, *rest = passed
+    return (Passed(first.since, second.below, second.when), *rest)
 
 
 def _bounded(welcome: tuple[tuple[int, str], ...]) -> tuple[tuple[int, str], ...]:

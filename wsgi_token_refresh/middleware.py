@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from . import wsgi
 from .decision import ANONYMOUS, LIVE, Access, Answer, Decision, Pass, Redirect, Refresh, Request, decide, settle
-from .errors import ConfigurationError
+from .errors import ConfigurationError, StoreError
 from .holding import NOTHING, Assessor, Held, Verifier
 from .journal import Journal
 from .memo import Memo
 from .paths import has_control_characters
-from .refresher import Flight, Refresher
+from .refresher import STORE_DOWN, Flight, Refresher
 from .routes import Routes, Rule
+from .sessions.several import Several
 from .sessions.token_cookies import TokenCookies
 from .settings import read_settings
 from .store import Store
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 TRUSTED_FOR = 30.0
 """Seconds for which the pass path trusts its memo, for each session and process."""
 _NO_FLIGHT = Flight(None)
+_UNKNOWN = Held(Tokens(), Access.UNKNOWN, reason=STORE_DOWN)
 _MOST_PATHS = 4096
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
 _LONGEST_PATH = 512
@@ -80,7 +82,7 @@ class _Decided:
 
     request: Request
     rule: Rule
-    candidates: Sequence[Tokens]
+    candidates: Sequence[Tokens] | None
     held: Held
     flight: Flight
     decision: Answer
@@ -91,8 +93,9 @@ class TokenRefreshMiddleware:
 
     ``refresh_before`` is how many seconds before its expiry an access token is refreshed, at most; ``hand_over``
     is for how many seconds a browser that was already seen with newer tokens may still show older ones.
-    ``session`` defaults to ``TokenCookies()``, ``store`` to a file for the workers of one host. ``verifier=None``
-    must be said: then nobody is ever ``authenticated``. Raises ``ConfigurationError``.
+    ``session`` defaults to ``TokenCookies()``, ``store`` to a file for the workers of one host; ``session_reads`` are
+    kinds of session that are read beside the one that is written. ``verifier=None`` must be said: then nobody is
+    ``authenticated`` by a token that a browser showed. Raises ``ConfigurationError``.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class TokenRefreshMiddleware:
         routes: Routes,
         verifier: Verifier | None,
         session: SessionKind | None = None,
+        session_reads: Sequence[SessionKind] = (),
         store: Store | None = None,
         refresh_before: float = 300.0,
         hand_over: float = 600.0,
@@ -121,7 +125,8 @@ class TokenRefreshMiddleware:
             ),
             _problems_of_seconds(refresh_before=refresh_before, hand_over=hand_over),
         )
-        kind = TokenCookies() if session is None else session
+        kind: SessionKind = TokenCookies() if session is None else session
+        kind = Several(kind, session_reads) if session_reads else kind
         store = default_store(clock=clock) if store is None else store
         self._app = app
         self._routes = routes
@@ -138,7 +143,9 @@ class TokenRefreshMiddleware:
             clock=clock,
             monotonic=monotonic,
         )
-        self._assessor = Assessor(verifier, refresh_before=refresh_before, clock=clock)
+        self._assessor = Assessor(
+            verifier, refresh_before=refresh_before, clock=clock, authenticates=kind.authenticates
+        )
         self._services = Services(
             kind,
             token_endpoint,
@@ -172,13 +179,13 @@ class TokenRefreshMiddleware:
             return passed
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
-        candidates = self._candidates(environ, request, rule)
-        held, flight = self._assessor.first_good(candidates), _NO_FLIGHT
+        candidates, flight = self._candidates(environ, request, rule), _NO_FLIGHT
+        held = _UNKNOWN if candidates is None else self._assessor.first_good(candidates)
         decision = decide(
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
         )
         if isinstance(decision, Refresh) or self._is_to_be_looked_up(rule, decision, held):
-            flight = self._consult(decision, held, candidates)
+            flight = self._consult(decision, held, candidates or ())
             held = self._services.landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
@@ -190,7 +197,7 @@ class TokenRefreshMiddleware:
     def _pass_known(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
         """Pass a request about which the memo knows all that there is to decide."""
         if SIGNED_IN in environ and environ[SIGNED_IN].state == LIVE:
-            return self._app(environ, wsgi.with_cookies(start_response, environ[SIGNED_IN]))
+            return self._pass_signed_in(environ, start_response)
         rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
         if environ["REQUEST_METHOD"] not in _PASSING_METHODS or "HTTP_UPGRADE" in environ or _VIRTUAL_ROOT in environ:
             return None
@@ -210,6 +217,16 @@ class TokenRefreshMiddleware:
             self._journal.passed(environ)
         return self._app(environ, wsgi.with_cookies(start_response, session))
 
+    def _pass_signed_in(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Pass a test's request as that of somebody who is signed in, by the rules; None where they do not matter."""
+        request, session = wsgi.read_request(environ, self._routes.is_trusted), environ[SIGNED_IN]
+        decision = decide(self._rule_for(environ), request, Access.FRESH, refreshable=False)
+        if decision == Pass(LIVE):
+            return self._app(environ, wsgi.with_cookies(start_response, session))
+        if isinstance(decision, Redirect):
+            return wsgi.redirect(environ, start_response, decision, self._routes.home_url, ())
+        return None
+
     def _pass_public(self, environ: WSGIEnvironment, start_response: StartResponse, header: str) -> Iterable[bytes]:
         """Pass a request on a public path: as it came, less the refresh cookie."""
         session = TokenSession(self._services, environ, header, NOTHING, ANONYMOUS)
@@ -223,11 +240,15 @@ class TokenRefreshMiddleware:
 
     # Deciding.
 
-    def _candidates(self, environ: WSGIEnvironment, request: Request, rule: Rule) -> Sequence[Tokens]:
-        """Give the tokens that came along; none where another site sent them."""
+    def _candidates(self, environ: WSGIEnvironment, request: Request, rule: Rule) -> Sequence[Tokens] | None:
+        """Give the tokens that came along; none where another site sent them, None where nobody can say."""
         if rule is Rule.PUBLIC or request.cross_site:
             return ()
-        return self._kind.load(environ.get("HTTP_COOKIE", ""))
+        try:
+            return self._kind.load(environ.get("HTTP_COOKIE", ""))
+        except StoreError as error:
+            self._journal.store_down(error)
+            return None
 
     def _rule_for(self, environ: WSGIEnvironment) -> Rule:
         path = environ.get("PATH_INFO", "")
@@ -243,7 +264,7 @@ class TokenRefreshMiddleware:
         return rule if virtual is None else max(rule, self._routes.rule_for(f"{virtual}/{path}"))
 
     def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
-        if decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
+        if self._kind.is_shared or decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
             return False
         trust = self._trusted.get(_shown(held.tokens))
         return trust is None or not trust.lasts(self._clock())
@@ -294,7 +315,8 @@ class TokenRefreshMiddleware:
         if self._services.authorization_header and is_bearer(environ):
             del environ["HTTP_AUTHORIZATION"]
         show(environ, shown, tokens if self._services.authorization_header else None)
-        if decided.held.access is Access.FRESH and decided.flight.outcome is None and state == LIVE:
+        fresh = decided.held.access is Access.FRESH and decided.flight.outcome is None
+        if fresh and state == LIVE and self._kind.may_be_remembered:
             self._remember(header, decided, shown)
 
     def _remember(self, header: str, decided: _Decided, shown: str) -> None:

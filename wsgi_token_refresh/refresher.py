@@ -63,13 +63,15 @@ class Flight:
 class _Asked:
     """What a request shows; ``good`` is whether its access token was verified and has not expired.
 
-    ``vouched`` is whether it was verified, expired or not.
+    ``vouched`` is whether it was verified, expired or not. ``forced`` is whether a session asks that was let in
+    already: a stream may outlive the time in which its tokens are welcome.
     """
 
     tokens: Tokens
     good: bool
     vouched: bool
     limit: float
+    forced: bool = False
 
 
 class Refresher:
@@ -114,7 +116,8 @@ class Refresher:
         Takes the endpoint's ``timeout`` plus one second at most. ``vouched`` says that the access token was
         verified, expired or not; ``forced`` that somebody refused it although it looks good.
         """
-        asked = _Asked(tokens, good and not forced, good or vouched, self.limit() if limit is None else limit)
+        limit = self.limit() if limit is None else limit
+        asked = _Asked(tokens, good and not forced, good or vouched, limit, forced)
         try:
             return self._refresh(self._records, asked)
         except StoreError as error:
@@ -219,7 +222,7 @@ class Refresher:
 
     def _answer(self, look: Look, asked: _Asked) -> Flight | None:
         """Answer from the record; None where this request must wait or call."""
-        over = self._over(look)
+        over = self._over(look, let_in=asked.forced)
         if over is not None:
             return Flight(over, look.member)
         other = _is_other(look, asked.tokens)
@@ -235,13 +238,13 @@ class Refresher:
             return self._best(look, asked, Unreachable(pause.sent, pause.reason, left))
         return None
 
-    def _over(self, look: Look) -> Rejected | None:
+    def _over(self, look: Look, *, let_in: bool = False) -> Rejected | None:
         family = look.family
         if family.state is State.ENDED:
             return Rejected("ended")
         if family.state is State.REFUSED:
             return Rejected(family.reason)
-        welcome = ledger.is_welcome(family, look.member.generation, look.now, self._hand_over)
+        welcome = let_in or ledger.is_welcome(family, look.member.generation, look.now, self._hand_over)
         return None if welcome else Rejected("spent")
 
     def _is_good(self, look: Look, asked: _Asked) -> bool:
@@ -347,7 +350,7 @@ class Refresher:
             newest = records.look(look.member)
         except StoreError:
             newest = None
-        over = None if newest is None else self._over(newest)
+        over = None if newest is None else self._over(newest, let_in=asked.forced)
         if over is not None and isinstance(outcome, Refreshed):
             self._revoke_unless_it_stayed(look, outcome.tokens)
         if over is not None:

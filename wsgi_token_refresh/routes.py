@@ -64,6 +64,11 @@ class Routes:
         if problems:
             raise ConfigurationError(problems)
         self._login = _as_path_info(login_url)
+        if self.rule_for(_latin(home_url)) is Rule.GUEST_ONLY:
+            raise ConfigurationError(
+                f"Routes: home_url is {home_url!r}, which is guest_only, so who is signed in would be sent there for "
+                "ever; give another home_url, or leave that path to optional"
+            )
         self.trusted_origins = frozenset(_origin(origin) for origin in trusted_origins)
         self._summary = {rule.name.lower(): list(prefixes) for rule, prefixes in listed.items() if prefixes}
 

@@ -28,12 +28,23 @@ log = logging.getLogger("wsgi_token_refresh")
 
 
 class SessionKind(Protocol):
-    """How tokens are kept between requests."""
+    """How tokens are kept between requests.
+
+    ``authenticates`` tells whether genuine tokens that it loads need no verifier to say whose they are;
+    ``is_shared`` whether every host sees at once what one of them changes, and ``may_be_remembered`` whether a
+    ``Cookie`` header is enough to pass a request.
+    """
 
     refresh_max_age: int
+    authenticates: bool
+    is_shared: bool
+    may_be_remembered: bool
 
     def load(self, header: str) -> tuple[Tokens, ...]:
-        """Read the tokens of a ``Cookie`` header, in the order in which they are to be tried."""
+        """Read the tokens of a ``Cookie`` header, in the order in which they are to be tried.
+
+        Raises ``StoreError`` where they lie in a store that is down.
+        """
 
     def without_refresh_token(self, header: str) -> str:
         """Give the ``Cookie`` header that public routes see."""
@@ -41,11 +52,17 @@ class SessionKind(Protocol):
     def for_application(self, header: str, tokens: Tokens | None) -> str:
         """Give the ``Cookie`` header that the application sees."""
 
-    def set(self, tokens: Tokens, now: float) -> list[str]:
-        """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError``."""
+    def begin(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values of a sign-in; raises ``CookieError``, and ``StoreError`` as ``load`` does."""
 
-    def set_what_fits(self, tokens: Tokens, now: float) -> tuple[list[str], CookieError | None]:
-        """Make the ``Set-Cookie`` values for as much of these tokens as browsers keep."""
+    def adopt(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for who came with another kind of session; raises as ``begin`` does."""
+
+    def renew(self, tokens: Tokens, now: float, header: str) -> tuple[list[str], CookieError | None]:
+        """Make the ``Set-Cookie`` values for as much of refreshed tokens as can be kept, for who sent ``header``."""
+
+    def end(self, header: str) -> None:
+        """End here what this header shows; raises ``StoreError`` as ``load`` does."""
 
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
@@ -115,8 +132,11 @@ class TokenSession:
 
     @property
     def authenticated(self) -> bool:
-        """Tell whether a verified access token says who this is; never true with ``verifier=None``."""
-        return self.state == LIVE and self._held.claims is not None
+        """Tell whether it is known who this is: by a verified access token, or because our own seal says so.
+
+        Never true for ``TokenCookies`` with ``verifier=None``.
+        """
+        return self.state == LIVE and self._held.authenticated
 
     @property
     def access_token(self) -> str | None:
@@ -130,7 +150,7 @@ class TokenSession:
 
     @property
     def claims(self) -> Mapping[str, Any] | None:
-        """The verified claims of the access token, a copy; None where nothing was verified."""
+        """The claims of the access token, a copy; None where nobody vouches for them."""
         claims = self._held.claims
         return dict(claims) if self.state == LIVE and claims is not None else None
 
@@ -165,9 +185,10 @@ class TokenSession:
         held = services.assessor.assess(tokens)
         if held.access in (Access.BAD, Access.LEEWAY):
             raise TokenResponseError(f"the access token of this answer fails verification: {held.reason}")
-        cookies = services.kind.set(tokens, services.clock())
-        for old in self._old_tokens():
+        cookies = services.kind.begin(tokens, services.clock())
+        for old in self._old_tokens() or ():
             self._end(old, "sign-in")
+        self._end_here()
         name = self._found(tokens)
         self._cookies, self.has_changed = (lambda: cookies), True
         self._hold(held)
@@ -178,8 +199,9 @@ class TokenSession:
 
         Does nothing where no session came along, so that another site can sign nobody out.
         """
-        tokens = [each for each in (self._held.tokens, *self._old_tokens()) if each != NOTHING.tokens]
-        if not tokens:
+        came = self._old_tokens()
+        tokens = [each for each in (self._held.tokens, *(came or ())) if each != NOTHING.tokens]
+        if not tokens and came is not None:
             return
         names = []
         for old in {each.refresh_token: each for each in tokens}.values():
@@ -187,6 +209,7 @@ class TokenSession:
             names.append(name)
             if newest.refresh_token is not None:
                 self._revoke(newest.refresh_token)
+        self._end_here()
         self._cookies, self.has_changed = self._services.kind.expire, True
         self._held, self.state = NOTHING, ANONYMOUS
         self._show()
@@ -201,7 +224,11 @@ class TokenSession:
         tokens = self._services.refresher.to_send(self._flight)
         if tokens is None:
             return ()
-        cookies, too_large = self._services.kind.set_what_fits(tokens, self._services.clock())
+        try:
+            cookies, too_large = self._services.kind.renew(tokens, self._services.clock(), self._header)
+        except StoreError as error:
+            self._services.journal.store_down(error)
+            return ()
         if too_large is not None:
             self._services.journal.error(f"a token could not be sent to the browser: {too_large}")
         return cookies
@@ -219,9 +246,19 @@ class TokenSession:
             del self._environ["HTTP_AUTHORIZATION"]
         show(self._environ, header, tokens if services.authorization_header else None)
 
-    def _old_tokens(self) -> Sequence[Tokens]:
-        """Give the tokens that the browser sent with this request."""
-        return self._services.kind.load(self._header) if self._came_along is None else self._came_along
+    def _old_tokens(self) -> Sequence[Tokens] | None:
+        """Give the tokens that the browser sent with this request; None where nobody can say."""
+        try:
+            return self._services.kind.load(self._header) if self._came_along is None else self._came_along
+        except StoreError as error:
+            log.warning("a session could not be ended for other requests under way: %s", error)
+            return None
+
+    def _end_here(self) -> None:
+        try:
+            self._services.kind.end(self._header)
+        except StoreError as error:
+            log.warning("a session could not be taken out of its store: %s", error)
 
     def _end(self, tokens: Tokens, reason: str) -> tuple[Tokens, str]:
         try:

@@ -27,7 +27,8 @@ class Tokens:
     """The tokens of one session; ``repr`` shows no token.
 
     ``expires_at`` and ``lifetime`` are those of the access token; ``refresh_expires_at`` is None
-    where the authorization server names no end of the refresh token.
+    where the authorization server names no end of the refresh token. ``genuine`` tokens came straight from it, or
+    out of our own seal; others came from a browser as they are.
     """
 
     access_token: str | None = field(default=None, repr=False)
@@ -35,6 +36,7 @@ class Tokens:
     expires_at: float | None = None
     lifetime: float | None = None
     refresh_expires_at: float | None = None
+    genuine: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def received(
         expires_at,
         lifetime,
         None if refresh_expires_in is None else now + refresh_expires_in,
+        genuine=True,
     )
 
 

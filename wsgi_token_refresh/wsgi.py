@@ -33,9 +33,11 @@ _PAGE = """<!doctype html>
 <title>One moment</title>
 <h1>One moment, please</h1>
 <p>We cannot renew your session just now. Nobody has signed you out.</p>
-<p>This page tries again in {seconds} seconds, or <a href="">try now</a>.</p>
+<p>{next}</p>
 </html>
 """
+_AGAIN = 'This page tries again in {seconds} seconds, or <a href="">try now</a>.'
+_BACK = "What you have sent was not taken. Go back in {seconds} seconds, and send it again."
 
 
 def read_request(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) -> Request:
@@ -148,8 +150,11 @@ def refuse(
     if decision.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("Retry-After", str(seconds)))
         if navigation:
-            headers += [("Content-Type", "text/html; charset=utf-8"), ("Refresh", str(seconds))]
-            page = _PAGE.format(seconds=seconds).encode()
+            headers.append(("Content-Type", "text/html; charset=utf-8"))
+            safe = environ.get("REQUEST_METHOD") in SAFE_METHODS
+            # A browser repeats any request as a GET here, and what was sent by a form would be lost.
+            headers += [("Refresh", str(seconds))] if safe else []
+            page = _PAGE.format(next=(_AGAIN if safe else _BACK).format(seconds=seconds)).encode()
             return _answer(environ, start_response, 503, headers, body=page, cookies=cookies)
     # Codes are for clients; what is said in a sentence may speak of our configuration, and is for the log.
     reason = decision.reason if _CODE.match(decision.reason) else "unavailable"

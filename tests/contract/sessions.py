@@ -40,7 +40,7 @@ class Jar(dict):
 
 def with_jar(kind, tokens=FULL):
     jar = Jar()
-    jar.take(kind.set(tokens, NOW))
+    jar.take(kind.begin(tokens, NOW))
     return jar
 
 
@@ -60,12 +60,12 @@ class SessionContract:
     def test_new_tokens_replace_old_ones(self, kind):
         jar = with_jar(kind)
         newer = Tokens("newer-access", "newer-refresh", NOW + 900, 600)
-        jar.take(kind.set(newer, NOW))
+        jar.take(kind.begin(newer, NOW))
         assert kind.load(jar.header) == (newer,)
 
     def test_tokens_without_a_refresh_token_leave_no_older_one(self, kind):
         jar = with_jar(kind)
-        jar.take(kind.set(Tokens("access", None, NOW + 300, 600), NOW))
+        jar.take(kind.begin(Tokens("access", None, NOW + 300, 600), NOW))
         assert [tokens.refresh_token for tokens in kind.load(jar.header)] == [None]
 
     def test_expiring_empties_the_jar(self, kind):
@@ -74,16 +74,16 @@ class SessionContract:
         assert jar == {}
 
     def test_what_is_set_cannot_be_read_by_scripts_and_says_how_long(self, kind):
-        for each in (*kind.set(FULL, NOW), *kind.expire()):
+        for each in (*kind.begin(FULL, NOW), *kind.expire()):
             assert "HttpOnly" in each.split("; ")
             assert any(part.startswith("Max-Age=") for part in each.split("; "))
 
     def test_no_cookie_lives_longer_than_the_refresh_token_may(self, kind):
-        ages = [int(part[8:]) for each in kind.set(FULL, NOW) for part in each.split("; ") if part[:8] == "Max-Age="]
+        ages = [int(part[8:]) for each in kind.begin(FULL, NOW) for part in each.split("; ") if part[:8] == "Max-Age="]
         assert max(ages) <= kind.refresh_max_age
 
     def test_what_is_set_has_no_line_ends(self, kind):
-        for each in kind.set(Tokens("a\r\nb", "c\r\nd", NOW + 300, 600), NOW):
+        for each in kind.begin(Tokens("a\r\nb", "c\r\nd", NOW + 300, 600), NOW):
             assert each.isprintable()
 
     def test_nothing_is_loaded_from_nothing(self, kind):
@@ -125,8 +125,8 @@ class SessionContract:
         assert [tokens.refresh_token for tokens in kind.load(shown)] in ([None], [])
 
     def test_what_fits_goes_out_and_the_rest_is_told(self, kind):
-        assert kind.set_what_fits(FULL, NOW)[1] is None
-        cookies, error = kind.set_what_fits(Tokens("a" * 9000, "refresh", NOW + 300, 600), NOW)
+        assert kind.renew(FULL, NOW)[1] is None
+        cookies, error = kind.renew(Tokens("a" * 9000, "refresh", NOW + 300, 600), NOW)
         assert error is None or "a" * 100 not in str(error)
         assert all(len(each.partition(";")[0]) <= 4097 for each in cookies)
 

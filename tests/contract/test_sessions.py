@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.sessions import SessionContract
+from tests.contract.sessions import NOW, SessionContract
 from wsgi_token_refresh import TokenCookies
+from wsgi_token_refresh.sessions.sealed_cookie import SealedCookie
+from wsgi_token_refresh.sessions.server_side import ServerSideSession
+from wsgi_token_refresh.stores.memory import MemoryStore
+
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 class TestTokenCookies(SessionContract):
@@ -19,3 +24,27 @@ class TestTokenCookies(SessionContract):
     )
     def kind(self, request):
         return TokenCookies(**request.param)
+
+
+class TestSealedCookie(SessionContract):
+    @pytest.fixture(
+        params=[
+            pytest.param({}, id="as it is"),
+            pytest.param({"name": "s", "prefix": "__Host-"}, id="under another name"),
+            pytest.param({"max_bytes": 16_384, "samesite": "Strict"}, id="in many parts"),
+        ]
+    )
+    def kind(self, request):
+        return SealedCookie(keys=[KEY], **request.param)
+
+
+class TestServerSideSession(SessionContract):
+    @pytest.fixture(
+        params=[
+            pytest.param({}, id="as it is"),
+            pytest.param({"name": "s", "prefix": "__Host-"}, id="under another name"),
+            pytest.param({"index_key": KEY}, id="with an index"),
+        ]
+    )
+    def kind(self, request):
+        return ServerSideSession(MemoryStore(clock=lambda: NOW), **request.param)

@@ -16,7 +16,7 @@ import pytest
 from tests.real_redis import RealRedis, running_redis
 from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
 
-from .servers import PATIENCE, Gunicorn, at_once, gunicorn
+from .servers import PATIENCE, Browser, Gunicorn, at_once, gunicorn
 from .test_gunicorn import DELAY, SLACK, in_background, sign_in, until
 
 Hosts = tuple[Gunicorn, Gunicorn]
@@ -265,11 +265,12 @@ def test_a_slow_redis_logs_nobody_out(server: AuthorizationServerProcess, store:
 def test_a_dump_shows_no_token_no_key_and_no_subject(
     server: AuthorizationServerProcess, hosts: Hosts, store: RealRedis
 ) -> None:
-    browser = sign_in(server, hosts[0].port)
+    tokens = server.login("lovelace")
+    browser = Browser(hosts[0].port, {"refresh_token": tokens["refresh_token"]})
     secrets = set(browser.jar.values())
     reply = browser.get()
     assert reply.status == 200
-    secrets |= {*browser.jar.values(), reply.seen["sid"], "ada"}
+    secrets |= {*browser.jar.values(), reply.seen["sid"], "lovelace"}
     with store.client() as client:
         assert client.dbsize() == 3
         client.save()

@@ -11,22 +11,14 @@ import wsgi_token_refresh
 
 PACKAGE = "wsgi_token_refresh"
 ROOT = Path(wsgi_token_refresh.__file__).parent
+STORES = ("stores", *(f"stores.{each}" for each in ("memory", "sqlite", "redis", "default")))
+SESSIONS = ("sessions", *(f"sessions.{each}" for each in ("token_cookies", "sealed_cookie", "server_side", "several")))
 LAYERS = (
-    {"errors", "per_process"},
+    {"errors", "per_process", "ears"},
     {"tokens", "cookies", "paths", "sealing", "store", "memo", "urls"},
-    {
-        "ledger",
-        "routes",
-        "dialects",
-        "deadline_http",
-        "stores",
-        "stores.memory",
-        "stores.sqlite",
-        "stores.redis",
-        "stores.default",
-    },
+    {"ledger", "routes", "dialects", "deadline_http", "person_index", *STORES},
     {"decision", "records", "jwks"},
-    {"verifier", "token_endpoint", "refresher", "sessions", "sessions.token_cookies", "wsgi", "holding"},
+    {"verifier", "token_endpoint", "refresher", "wsgi", "holding", *SESSIONS},
     {"journal", "settings"},
     {"token_session"},
     {"middleware"},

@@ -20,7 +20,7 @@ FAMILY = Family(
     refreshed_at=NOW - 10,
     welcome=((3, "three"), (4, "four"), (5, "five")),
     oldest=3,
-    passed=(Passed(1, NOW - 1000), Passed(3, NOW - 100)),
+    passed=(Passed(0, 1, NOW - 1000), Passed(1, 3, NOW - 100)),
 )
 
 
@@ -43,6 +43,28 @@ def test_is_welcome(generation, after, welcome):
 
 def test_whose_passing_was_forgotten_is_not_welcome():
     assert not ledger.is_welcome(replace(FAMILY, passed=()), 2, NOW, HAND_OVER)
+
+
+@given(
+    steps=st.lists(st.tuples(st.floats(1, 400), st.integers(0, 2)), min_size=1, max_size=40),
+    since=st.floats(0, 1000),
+)
+def test_who_is_welcome_is_as_a_slow_reference_has_it(steps, since):
+    """``steps``: so much later, a browser shows a generation this far behind the current one, and is refreshed."""
+    family, now = ledger.founded(b"sealed", NOW, "0"), NOW
+    passed_at = {}
+    for number, (later, behind) in enumerate(steps, 1):
+        now += later
+        shown = max(0, family.current - behind)
+        if not ledger.is_welcome(family, shown, now, HAND_OVER):
+            continue
+        for generation in range(shown):
+            passed_at.setdefault(generation, now)
+        family = follow(family, shown, fingerprint=str(number), now=now)
+    now += since
+    for generation in range(family.current + 1):
+        known = passed_at.get(generation)
+        assert ledger.is_welcome(family, generation, now, HAND_OVER) is (known is None or now - known < HAND_OVER)
 
 
 CALLED = replace(FAMILY, calling=Calling("nonce", NOW + 6))
@@ -200,7 +222,7 @@ def test_a_refresh_for_the_current_generation_passes_all_before_it():
     after = follow(FAMILY, 5)
     assert (after.current, after.oldest, after.refreshed_at) == (6, 5, NOW)
     assert after.welcome == ((5, "five"), (6, "six"))
-    assert after.passed == (Passed(3, NOW - 100), Passed(5, NOW))
+    assert after.passed == (Passed(1, 3, NOW - 100), Passed(3, 5, NOW))
     assert ledger.no_longer_welcome(FAMILY, after) == ("three", "four")
 
 
@@ -240,6 +262,7 @@ def test_a_busy_family_s_record_stays_small():
     for n in range(1, 200):
         family = follow(family, n - 1, fingerprint=str(n), now=NOW + n / 100)
     assert len(family.passed) == 64
+    assert ledger.is_welcome(family, 0, NOW + 2, HAND_OVER), "none of them was passed so long ago"
     assert len(ledger.encode_family(family)) < 4096
 
 
@@ -267,7 +290,7 @@ FAMILIES = st.builds(
     refreshed_at=TIMES,
     welcome=st.lists(st.tuples(SMALL, st.text())).map(tuple),
     oldest=SMALL,
-    passed=st.lists(st.builds(Passed, SMALL, TIMES)).map(tuple),
+    passed=st.lists(st.builds(Passed, SMALL, SMALL, TIMES)).map(tuple),
     state=st.sampled_from(State),
     reason=st.text(),
     calling=st.none() | st.builds(Calling, st.text(), TIMES),

@@ -97,6 +97,8 @@ def test_strictness():
         pytest.param({"public": None}, "public", id="None is not a list"),
         pytest.param({"optional": ["a"]}, "optional", id="a prefix begins with a slash"),
         pytest.param({"protected": ["/a,"]}, "protected", id="a prefix has no comma"),
+        pytest.param({"protected": ["/app"], "guest_only": ["/"]}, "home_url", id="home is not for guests only"),
+        pytest.param({"guest_only": ["/in"], "home_url": "/in/home"}, "home_url", id="nor below what is"),
         pytest.param({"protected": ["/<page>"]}, "protected", id="a prefix is no pattern of Flask's"),
         pytest.param({"protected": ["/{page}"]}, "protected", id="a prefix is no pattern of Pyramid's"),
         pytest.param({"public": ["/a/*"]}, "public", id="a prefix is no glob"),

@@ -123,20 +123,20 @@ def test_load(header, tokens):
     ],
 )
 def test_set(tokens, expected):
-    cookies = KIND.set(tokens, NOW)
+    cookies = KIND.begin(tokens, NOW)
     assert max_ages(cookies) == expected
     assert all({"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(each.split("; ")) for each in cookies)
 
 
 def test_an_opaque_token_comes_back_with_its_times():
     tokens = Tokens("opaque", "r", NOW + 300, 600)
-    header = "; ".join(f"{name}={value}" for name, value in pairs(KIND.set(tokens, NOW)).items())
+    header = "; ".join(f"{name}={value}" for name, value in pairs(KIND.begin(tokens, NOW)).items())
     assert KIND.load(header) == (tokens,)
 
 
 def test_a_token_of_odd_characters_comes_back():
     tokens = Tokens('a;b,c "d"\\é%', "e=f; g", NOW + 300, 600)
-    header = "; ".join(f"{name}={value}" for name, value in pairs(KIND.set(tokens, NOW)).items())
+    header = "; ".join(f"{name}={value}" for name, value in pairs(KIND.begin(tokens, NOW)).items())
     assert KIND.load(header) == (tokens,)
 
 
@@ -152,7 +152,7 @@ LARGE = "x" * MOST_BYTES
 )
 def test_a_token_that_is_too_large_is_named(tokens, name):
     with pytest.raises(CookieError, match=f"'{name}' has {MOST_BYTES + len(name)} bytes"):
-        KIND.set(tokens, NOW)
+        KIND.begin(tokens, NOW)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_token_that_is_too_large_is_named(tokens, name):
     ],
 )
 def test_set_what_fits(tokens, fits, told):
-    cookies, error = KIND.set_what_fits(tokens, NOW)
+    cookies, error = KIND.renew(tokens, NOW)
     assert set(pairs(cookies)) == fits
     assert (error is not None) is told
 
@@ -195,7 +195,7 @@ def test_without_refresh_token():
 
 def test_names_and_prefix():
     kind = TokenCookies(access_name="at", refresh_name="rt", prefix="__Host-")
-    assert set(pairs(kind.set(Tokens("a", "r", NOW + 9, 9), NOW))) == {
+    assert set(pairs(kind.begin(Tokens("a", "r", NOW + 9, 9), NOW))) == {
         "__Host-at",
         "__Host-at_expires",
         "__Host-rt",

@@ -762,3 +762,52 @@ def test_refresh_gets_a_newer_token_for_one_that_an_api_refused(make):
 def test_an_environ_that_did_not_pass_is_an_error_that_says_so():
     with pytest.raises(NotWrappedError, match="did not pass TokenRefreshMiddleware"):
         get_session({})
+
+
+def test_a_cookie_that_was_replaced_long_ago_stays_spent_however_often_the_browser_comes(make):
+    world = make()
+    browser = world.signed_in()
+    old = world.copy_of(browser)
+    answers = []
+    for minute in range(1, 121):
+        world.later(60)
+        assert browser.get("/dashboard").status_code == 200
+        if minute % 10 == 0:
+            copy = world.copy_of(old)
+            answers.append(copy.get("/dashboard").status_code)
+    assert answers == [200] + [401] * 11
+    assert world.server.counts()["refused"] == 0
+
+
+def test_a_stream_gets_a_newer_token_though_its_own_was_replaced_long_ago(make):
+    opened = []
+
+    def stream(environ, start_response):
+        if environ["PATH_INFO"] == "/dashboard/stream":
+            opened.append(get_session(environ))
+        return tell(environ, start_response)
+
+    world = make(app=stream)
+    browser = world.signed_in()
+    world.copy_of(browser).get("/dashboard/stream")
+    for _ in range(40):
+        world.later(60)
+        assert browser.get("/dashboard").status_code == 200
+    (session,) = opened
+    assert session.refresh()
+    assert session.state == "live"
+    world.later(30)
+    assert browser.get("/dashboard").status_code == 200
+    assert world.server.counts()["refused"] == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_that_cannot_be_had_tries_again_only_what_can_be_repeated(make, method):
+    world = make()
+    browser = world.signed_in()
+    world.later(EXPIRED)
+    world.server.fault("500")
+    response = browser.open("/dashboard", method=method, headers={**NAVIGATION, "Sec-Fetch-Site": "same-origin"})
+    assert response.status_code == 503
+    assert ("Refresh" in response.headers) == (method == "GET")
+    assert ("What you have sent was not taken" in response.text) == (method == "POST")

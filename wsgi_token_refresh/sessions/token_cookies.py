@@ -9,6 +9,7 @@ from ..cookies import (
     Attributes,
     CookieReader,
     expired_cookie,
+    problems_of_attributes,
     problems_of_name,
     set_cookie,
     with_cookie,
@@ -18,8 +19,6 @@ from ..memo import Memo
 from ..tokens import Tokens, numeric_date, token_times
 
 DAY = 86_400
-LONGEST_MAX_AGE = 400 * DAY
-"""Browsers keep no cookie for longer (RFC 6265bis 5.6.2), in seconds."""
 
 
 class TokenCookies:
@@ -29,6 +28,10 @@ class TokenCookies:
     ``<access_name>_expires``, holds the expiry of an access token that does not say it itself.
     Raises ``ConfigurationError`` for what browsers would drop.
     """
+
+    authenticates = False
+    is_shared = False
+    may_be_remembered = True
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class TokenCookies:
             return header
         return with_cookie(header, self._access, tokens.access_token)
 
-    def set(self, tokens: Tokens, now: float) -> list[str]:
+    def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for a token that is too large."""
         cookies = []
         if tokens.access_token is not None and tokens.expires_at is not None:
@@ -95,18 +98,25 @@ class TokenCookies:
             lasts = max(1, min(lasts, int(tokens.refresh_expires_at - now)))
         return [*cookies, set_cookie(self._refresh, tokens.refresh_token, lasts, self._attributes)]
 
-    def set_what_fits(self, tokens: Tokens, now: float) -> tuple[list[str], CookieError | None]:
+    def adopt(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for who came with another kind of session; raises ``CookieError``."""
+        return self.begin(tokens, now)
+
+    def renew(self, tokens: Tokens, now: float, header: str = "") -> tuple[list[str], CookieError | None]:
         """Make the ``Set-Cookie`` values for refreshed tokens; one that is too large is left out and told.
 
         With the refresh token alone the browser is handed the access token on its next request.
         """
         try:
-            return self.set(tokens, now), None
+            return self.begin(tokens, now), None
         except CookieError as error:
             try:
-                return self.set(Tokens(refresh_token=tokens.refresh_token), now), error
+                return self.begin(Tokens(refresh_token=tokens.refresh_token), now), error
             except CookieError:
                 return [], error
+
+    def end(self, header: str) -> None:
+        """Do nothing: what a browser keeps, nobody else can end."""
 
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
@@ -133,24 +143,9 @@ class TokenCookies:
         problems = [problem for name in (self._access, self._refresh) for problem in problems_of_name(name, attributes)]
         if self._access == self._refresh:
             problems.append(f"both cookies are named {self._access!r}; give them two names")
-        if attributes.samesite not in ("Lax", "Strict", "None", None):
-            problems.append(f"samesite is {attributes.samesite!r}; give 'Lax', 'Strict' or 'None'")
-        if attributes.samesite == "None" and not attributes.secure:
-            problems.append("samesite='None' needs secure=True; browsers drop the cookies otherwise")
-        if not attributes.path.startswith("/") or not _is_plain(attributes.path):
-            problems.append(f"path is {attributes.path!r}; give a path such as '/'")
-        if attributes.domain is not None and not _is_plain(attributes.domain):
-            problems.append(f"domain is {attributes.domain!r}; give a host name, or leave it out")
-        if not 0 < self.refresh_max_age <= LONGEST_MAX_AGE:
-            problems.append(
-                f"refresh_max_age is {self.refresh_max_age}; give 1 to {LONGEST_MAX_AGE} seconds (400 days)"
-            )
+        problems += problems_of_attributes(attributes, self.refresh_max_age)
         return problems
 
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable() and not any(each in text for each in ' ;,"\\')

@@ -32,8 +32,8 @@ def default_store(*, clock: Callable[[], float] = time.time) -> Store:
     if sign is not None:
         log.warning(
             "%s is set, so there may be several hosts, and the default store is shared by the workers of one only: "
-            "two hosts that refresh one session log its user out. Name a store that they share (RedisStore), or keep each "
-            "session on one host (sticky sessions) and name the store to end this warning",
+            "two hosts that refresh one session log its user out. Name a store that they share (RedisStore), or keep "
+            "each session on one host (sticky sessions) and name the store to end this warning",
             sign,
         )
     try:

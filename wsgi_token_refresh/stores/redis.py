@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.client import NEVER_DECODE, PubSub
 from redis.retry import Retry
 
+from ..ears import Ears
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
 from ..store import Entry
@@ -74,7 +75,7 @@ class RedisStore:
         self._prefix = prefix
         self._timeout = timeout
         self._clock = clock
-        self._ears = PerProcess(_Ears)
+        self._ears = PerProcess(Ears)
         self._rests_until = 0.0
         self._check_at = 0.0
         self._refused: str | None = None
@@ -121,17 +122,9 @@ class RedisStore:
 
         Of those who wait in one process for one record one listens, and wakes the others.
         """
-        until = time.monotonic() + seconds
-        with self._ears.get().of(key) as ear:
-            while (left := until - time.monotonic()) > 0:
-                with ear.taken() as listens:
-                    if listens and self._listen(key, seen, until):
-                        return
-                if not listens:
-                    heard = ear.heard
-                    if self.read(key).value != seen:
-                        return
-                    ear.wait(heard, min(left, _LOOK_AGAIN))
+        self._ears.get().wait(
+            key, seconds, lambda: self.read(key).value != seen, lambda until: self._listen(key, seen, until)
+        )
 
     def _listen(self, key: str, seen: bytes, until: float) -> bool:
         """Tell whether the record has changed by ``until``."""
@@ -195,56 +188,6 @@ class RedisStore:
                 )
         if self._refused is not None:
             raise StoreError(self._refused)
-
-
-class _Ear:
-    """Those of one process who wait for one record: one of them listens."""
-
-    def __init__(self) -> None:
-        self.heard = 0
-        self.users = 0
-        self._is_taken = False
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self) -> Iterator[bool]:
-        """Take it if nobody has it, and wake the others in the end."""
-        with self._changed:
-            mine, self._is_taken = not self._is_taken, True
-        try:
-            yield mine
-        finally:
-            if mine:
-                with self._changed:
-                    self._is_taken, self.heard = False, self.heard + 1
-                    self._changed.notify_all()
-
-    def wait(self, heard: int, seconds: float) -> None:
-        """Wait until whoever listens has stopped to since then."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.heard != heard or not self._is_taken, seconds)
-
-
-class _Ears:
-    """The ears of one process, by the records for which somebody waits."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_key: dict[str, _Ear] = {}
-
-    @contextmanager
-    def of(self, key: str) -> Iterator[_Ear]:
-        """Share the ear for a record."""
-        with self._lock:
-            ear = self._by_key.setdefault(key, _Ear())
-            ear.users += 1
-        try:
-            yield ear
-        finally:
-            with self._lock:
-                ear.users -= 1
-                if not ear.users:
-                    self._by_key.pop(key)
 
 
 def _with_own_pool(client: Any, timeout: float) -> Any:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..ears import Ears
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
 from ..store import Entry
@@ -38,6 +39,7 @@ class _Process:
     path: Path
     idle: deque[_Open] = field(default_factory=deque)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    ears: Ears = field(default_factory=Ears)
     writes: int = 0
 
 
@@ -115,13 +117,24 @@ class SqliteStore:
     def wait(self, key: str, seen: bytes, seconds: float) -> None:
         """Return when the record is no longer ``seen``, or after ``seconds``.
 
-        Another process is noticed within 5 ms, another thread of this one at once.
+        Another process is noticed within 5 ms, another thread of this one at once. Of those who wait in one process
+        for one record one looks, and wakes the others.
         """
         process = self._process.get()
-        until = time.monotonic() + seconds
-        while self.read(key).value == seen and (left := until - time.monotonic()) > 0:
-            with process.changed:
-                process.changed.wait(min(_POLL, left))
+
+        def has_changed() -> bool:
+            return self.read(key).value != seen
+
+        def looks(until: float) -> bool:
+            while not has_changed():
+                left = until - time.monotonic()
+                if left <= 0:
+                    return False
+                with process.changed:
+                    process.changed.wait(min(_POLL, left))
+            return True
+
+        process.ears.wait(key, seconds, has_changed, looks)
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
         process = self._process.get()

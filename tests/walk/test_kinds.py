@@ -1,0 +1,358 @@
+"""Every kind of session, and the way from one to another, through the whole middleware."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+
+from tests.unit.test_refresher import Disturbed
+from tests.walk.conftest import LIFETIME, PATIENCE, Browser, World, tell
+from wsgi_token_refresh import TokenCookies, get_session
+from wsgi_token_refresh.errors import StoreError
+from wsgi_token_refresh.sessions.sealed_cookie import SealedCookie
+from wsgi_token_refresh.sessions.server_side import ServerSideSession
+from wsgi_token_refresh.stores.memory import MemoryStore
+
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+OTHER_KEY = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
+PAGE = {"Accept": "text/html"}
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:Absolute URLs required for location header")
+
+
+class Kinds:
+    """Worlds on one store and one authorization server, a kind of session each."""
+
+    def __init__(self, lint, served, clock):
+        self.lint, self.served, self.clock = lint, served, clock
+        self.store = Disturbed(clock)
+
+    def kind(self, name, **options):
+        if name == "token_cookies":
+            return TokenCookies(**options)
+        if name == "sealed":
+            return SealedCookie(**{"keys": [KEY], **options})
+        return ServerSideSession(self.store, **{"index_key": KEY, **options})
+
+    def world(self, kind, reads=(), **options):
+        session = self.kind(kind) if isinstance(kind, str) else kind
+        others = [self.kind(each) for each in reads]
+        return World(
+            self.lint,
+            self.served,
+            self.clock,
+            app=self.enter,
+            routes={"optional": ["/optional", "/enter", "/leave"]},
+            session=session,
+            session_reads=others,
+            store=self.store,
+            **options,
+        )
+
+    def enter(self, environ, start_response):
+        """Sign in and out where the path says so."""
+        session = get_session(environ)
+        if environ["PATH_INFO"] == "/enter":
+            session.sign_in(self.served.server.login("lovelace"))
+        if environ["PATH_INFO"] == "/leave":
+            session.sign_out()
+        return tell(environ, start_response)
+
+    def signed_in(self, world):
+        browser = Browser(world.app)
+        assert browser.get("/enter").status_code == 200
+        return browser
+
+
+@pytest.fixture
+def kinds(lint, served, clock):
+    return Kinds(lint, served, clock)
+
+
+def copy_of(world, browser):
+    """Open another browser with the same jar."""
+    copy = Browser(world.app)
+    for cookie in list(browser._cookies.values()):
+        copy.set_cookie(cookie.key, cookie.value)
+    return copy
+
+
+def names(browser):
+    return {cookie.decoded_key for cookie in browser._cookies.values()}
+
+
+EVERY = pytest.mark.parametrize("kind", ["token_cookies", "sealed", "server_side"])
+SEALED = pytest.mark.parametrize("kind", ["sealed", "server_side"])
+
+
+@EVERY
+def test_who_signs_in_is_refreshed_and_stays_signed_in(kinds, kind):
+    world = kinds.world(kind)
+    browser = kinds.signed_in(world)
+    for grants in range(1, 4):
+        assert browser.get("/dashboard").json["authenticated"]
+        world.later(LIFETIME + 1)
+        assert browser.get("/dashboard").json["state"] == "live"
+        assert world.server.counts()["grants"] == grants
+    assert world.server.counts()["refused"] == 0
+
+
+@EVERY
+def test_a_response_that_is_lost_three_times_logs_nobody_out(kinds, kind):
+    world = kinds.world(kind)
+    browser = kinds.signed_in(world)
+    for _ in range(3):
+        world.later(LIFETIME + 1)
+        assert copy_of(world, browser).get("/dashboard").status_code == 200
+    assert browser.get("/dashboard").status_code == 200
+    assert (world.server.counts()["grants"], world.server.counts()["refused"]) == (3, 0)
+
+
+@EVERY
+def test_a_sign_out_is_the_end_for_every_copy(kinds, kind):
+    world, other = kinds.world(kind), kinds.world(kind)
+    browser = kinds.signed_in(world)
+    assert browser.get("/dashboard").status_code == 200
+    copy = copy_of(other, browser)
+    browser.get("/leave", headers=PAGE)
+    assert names(browser) == set()
+    assert copy.get("/dashboard", headers=PAGE).status_code == 303
+    assert world.server.counts()["live"] == 0
+
+
+@SEALED
+def test_the_application_sees_a_bearer_token_and_no_cookie_of_ours(kinds, kind):
+    browser = kinds.signed_in(kinds.world(kind))
+    browser.set_cookie("theme", "dark")
+    seen = browser.get("/dashboard").json
+    assert seen["cookie"] == "theme=dark"
+    assert seen["authorization"].startswith("Bearer ey")
+
+
+@SEALED
+def test_without_a_verifier_our_own_seal_says_who_it_is(kinds, kind):
+    world = kinds.world(kind)
+    world.middleware._assessor._verifier = None
+    browser = kinds.signed_in(world)
+    assert browser.get("/dashboard").json["authenticated"]
+
+
+@EVERY
+@pytest.mark.parametrize("kind_of_request", ["pass", "refresh"])
+def test_a_pass_writes_no_cookie(kinds, kind, kind_of_request):
+    world = kinds.world(kind)
+    browser = kinds.signed_in(world)
+    if kind_of_request == "refresh":
+        world.later(LIFETIME + 1)
+    response = browser.get("/dashboard")
+    writes = kind_of_request == "refresh" and kind != "server_side"
+    assert ("Set-Cookie" in response.headers) == writes
+
+
+# Keys.
+
+
+def test_a_changed_list_of_keys_logs_nobody_out_while_a_host_is_a_step_behind(kinds):
+    steps = [[KEY], [KEY, OTHER_KEY], [OTHER_KEY, KEY], [OTHER_KEY]]
+    worlds = [kinds.world(kinds.kind("sealed", keys=keys)) for keys in steps]
+    browser = kinds.signed_in(worlds[0])
+    for behind, ahead in pairwise(worlds):
+        for world in (ahead, behind, ahead):
+            world.later(LIFETIME + 1)
+            copy = copy_of(world, browser)
+            assert copy.get("/dashboard").status_code == 200
+            browser = copy
+    assert worlds[0].server.counts()["refused"] == 0
+
+
+def test_an_unknown_key_is_no_session_and_expires_nothing(kinds):
+    browser = kinds.signed_in(kinds.world("sealed"))
+    stranger = kinds.world(kinds.kind("sealed", keys=[OTHER_KEY]))
+    response = copy_of(stranger, browser).get("/dashboard", headers=PAGE)
+    assert (response.status_code, response.headers.getlist("Set-Cookie")) == (303, [])
+
+
+# From one kind to another.
+
+
+WAYS = pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("token_cookies", "sealed"),
+        ("sealed", "server_side"),
+        ("token_cookies", "server_side"),
+        ("sealed", "token_cookies"),
+    ],
+)
+
+
+@WAYS
+def test_a_deployment_changes_over_in_two_steps_and_logs_nobody_out(kinds, old, new):
+    first = kinds.world(old)
+    reads = kinds.world(old, reads=[new])
+    writes = kinds.world(new, reads=[old])
+    last = kinds.world(new)
+    browser = kinds.signed_in(first)
+    for behind, ahead in ((first, reads), (reads, writes), (writes, last)):
+        for world in (ahead, behind, ahead):
+            world.later(1)
+            if world is not last or behind is not writes:
+                copy = copy_of(world, browser)
+                before = names(copy)
+                assert copy.get("/dashboard").json["state"] == "live"
+                assert names(copy) == before, "a pass writes nothing"
+            world.later(LIFETIME + 1)
+            copy = copy_of(world, browser)
+            assert copy.get("/dashboard").json["state"] == "live"
+            browser = copy
+    assert names(browser) == names(kinds.signed_in(last))
+    assert first.server.counts()["refused"] == 0
+
+
+@WAYS
+def test_who_signs_out_is_signed_out_of_both_kinds(kinds, old, new):
+    browser = kinds.signed_in(kinds.world(old))
+    world = kinds.world(new, reads=[old])
+    changed = copy_of(world, browser)
+    world.later(LIFETIME + 1)
+    assert changed.get("/dashboard").status_code == 200
+    changed.get("/leave")
+    assert names(changed) == set()
+    assert copy_of(world, browser).get("/dashboard", headers=PAGE).status_code == 303
+
+
+def test_tabs_that_change_over_together_get_one_session(kinds):
+    browser = kinds.signed_in(kinds.world("token_cookies"))
+    # Threads wait for each other here, which the other store does by letting time pass.
+    kinds.store = kinds.store.inner
+    world = kinds.world("server_side", reads=["token_cookies"])
+    world.later(LIFETIME + 1)
+    tabs = [copy_of(world, browser) for _ in range(5)]
+    barrier = threading.Barrier(5)
+
+    def load(tab):
+        barrier.wait(PATIENCE)
+        assert tab.get("/dashboard").status_code == 200
+
+    threads = [threading.Thread(target=load, args=(tab,)) for tab in tabs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert len({tab.get_cookie("token_session_id").value for tab in tabs}) == 1
+    assert len(world.middleware._kind._writes.sessions("lovelace")) == 1
+    assert world.server.counts()["grants"] == 1
+
+
+# Sessions on the server.
+
+
+def test_a_sign_out_is_seen_by_every_worker_at_once(kinds):
+    worlds = [kinds.world("server_side") for _ in range(3)]
+    browser = kinds.signed_in(worlds[0])
+    copies = [copy_of(world, browser) for world in worlds]
+    for copy in copies:
+        assert copy.get("/dashboard").status_code == 200
+    browser.get("/leave")
+    for copy in copies:
+        assert copy.get("/dashboard").status_code == 401
+
+
+def test_an_id_is_new_at_each_sign_in_and_the_old_one_is_nobody_s(kinds):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    old = copy_of(world, browser)
+    browser.get("/enter")
+    assert old.get_cookie("token_session_id").value != browser.get_cookie("token_session_id").value
+    assert old.get("/dashboard").status_code == 401
+    assert browser.get("/dashboard").status_code == 200
+
+
+def test_a_request_is_one_read_and_a_write_once_a_minute(kinds):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    browser.get("/dashboard")
+    for seconds, done in ((1, ["read"]), (1, ["read"]), (60, ["read", "swap"]), (1, ["read"])):
+        world.later(seconds)
+        kinds.store.done.clear()
+        assert browser.get("/dashboard").status_code == 200
+        assert kinds.store.done == done
+    kinds.store.done.clear()
+    browser.get("/static/a.css")
+    Browser(world.app).get("/dashboard")
+    assert kinds.store.done == []
+
+
+@contextmanager
+def down(store):
+    store.go_down()
+    try:
+        yield
+    finally:
+        store.be_back()
+
+
+def test_a_store_that_is_down_logs_nobody_out_of_a_session_that_lies_there(kinds, caplog):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    with down(kinds.store):
+        for _ in range(3):
+            response = browser.get("/dashboard", headers=PAGE)
+            assert response.status_code == 503
+            assert int(response.headers["Retry-After"]) >= 1
+            assert "Set-Cookie" not in response.headers
+        assert browser.get("/optional").json["state"] == "unavailable"
+        assert browser.get("/login").status_code == 200
+    assert browser.get("/dashboard").status_code == 200
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        "the store is down: good tokens pass, and nothing is refreshed meanwhile"
+    ]
+
+
+def test_a_sign_out_while_the_store_is_down_takes_the_cookie_out_and_says_so(kinds, caplog):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    with down(kinds.store):
+        assert browser.get("/leave").status_code == 200
+    assert names(browser) == set()
+    assert "could not be ended" in caplog.text
+
+
+def test_refreshed_tokens_that_cannot_be_written_are_handed_over_later(kinds):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    world.later(LIFETIME + 1)
+    written = []
+
+    def fail_late(operation, key):
+        if operation == "swap" and key.startswith("session:"):
+            written.append(key)
+            raise StoreError("down")
+
+    kinds.store.before = fail_late
+    assert browser.get("/dashboard").status_code == 200
+    assert written
+    kinds.store.be_back()
+    assert browser.get("/dashboard").status_code == 200
+    assert world.server.counts()["grants"] == 1
+
+
+def test_a_store_shows_no_token_no_id_and_no_subject(kinds):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    world.later(LIFETIME + 1)
+    shown = browser.get("/dashboard").json
+    secrets = [shown["access_token"], browser.get_cookie("token_session_id").value, "lovelace"]
+    for key, (value, _) in kinds.store.inner._records.get().values.items():
+        for secret in secrets:
+            assert secret not in key
+            assert secret.encode() not in value
+
+
+def test_memory_is_enough_for_one_process(kinds):
+    world = kinds.world(ServerSideSession(MemoryStore(clock=kinds.clock)))
+    assert kinds.signed_in(world).get("/dashboard").status_code == 200

@@ -1,0 +1,220 @@
+"""All tokens of a session in one encrypted cookie, in as many parts as browsers want."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from ..cookies import (
+    MOST_BYTES,
+    MOST_VALUES,
+    Attributes,
+    CookieReader,
+    expired_cookie,
+    problems_of_attributes,
+    problems_of_name,
+    set_cookie,
+)
+from ..errors import ConfigurationError, CookieError
+from ..memo import Memo
+from ..tokens import Tokens, numeric_date
+
+DAY = 86_400
+LARGEST = 64 * 1024
+_TAG = 12
+_PER_HEADER = len("; ") + len("=")
+
+
+class SealedCookie:
+    """Keeps all tokens of a session in one cookie that only we can read (Fernet: AES-128-CBC and HMAC-SHA256).
+
+    ``keys`` are Fernet keys, as ``wsgi-token-refresh keygen`` prints them: the first seals, all open. ``max_bytes``
+    is what all parts may take of a ``Cookie`` header; gunicorn and nginx refuse more than 8190 in all.
+    ``refresh_max_age`` is in seconds. Raises ``ConfigurationError``.
+    """
+
+    authenticates = True
+    is_shared = False
+    may_be_remembered = True
+
+    def __init__(
+        self,
+        *,
+        keys: Sequence[str | bytes],
+        name: str = "token_session",
+        prefix: str = "",
+        secure: bool = True,
+        domain: str | None = None,
+        path: str = "/",
+        samesite: str | None = "Lax",
+        refresh_max_age: int = 30 * DAY,
+        max_bytes: int = 7 * 1024,
+    ) -> None:
+        self._name = prefix + name
+        self._attributes = Attributes(secure, domain, path, samesite)
+        self.refresh_max_age = refresh_max_age
+        self._max_bytes = max_bytes
+        openers, problems = _openers(keys)
+        problems += [
+            *problems_of_name(f"{self._name}.0", self._attributes),
+            *problems_of_attributes(self._attributes, refresh_max_age),
+        ]
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or not 512 <= max_bytes <= LARGEST:
+            problems.append(f"max_bytes is {max_bytes!r}; give 512 to {LARGEST}")
+        if problems:
+            raise ConfigurationError([f"SealedCookie: {problem}" for problem in problems])
+        self._fernet = MultiFernet(openers)
+        self._names = tuple(f"{self._name}.{number}" for number in range(1 + max_bytes // MOST_BYTES))
+        self._reader = CookieReader(self._names)
+        self._opened: Memo[Tokens] = Memo(2**20)
+
+    def __repr__(self) -> str:
+        return f"SealedCookie(name={self._name!r})"
+
+    def load(self, header: str) -> tuple[Tokens, ...]:
+        """Open what can be opened whole; parts that are torn, of several sets or of others' are nothing."""
+        if self._name not in header:
+            return ()
+        opened = (self._open(sealed) for sealed in self._whole(header))
+        return tuple(tokens for tokens in opened if tokens is not None)[:MOST_VALUES]
+
+    def without_refresh_token(self, header: str) -> str:
+        """Cut all parts out of a ``Cookie`` header."""
+        return self._reader.cut(header, self._names)
+
+    def for_application(self, header: str, tokens: Tokens | None) -> str:
+        """Cut all parts out of a ``Cookie`` header; the access token stands in ``Authorization`` alone."""
+        return self._reader.cut(header, self._names)
+
+    def begin(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for more than the budget."""
+        sealed = self._seal(tokens)
+        tag = urlsafe_b64encode(hashlib.sha256(sealed.encode()).digest()).decode()[:_TAG]
+        parts = self._split(sealed, tag)
+        taken = sum(len(name) + len(part) + _PER_HEADER for name, part in zip(self._names, parts, strict=False))
+        if len(parts) > len(self._names) or taken > self._max_bytes:
+            raise CookieError(
+                f"the sealed cookie {self._name!r} would take {max(taken, len(sealed))} bytes, and may take "
+                f"{self._max_bytes}: {_larger(tokens)}; ask the authorization server for a smaller one (fewer claims), "
+                "or keep sessions on the server (ServerSideSession)"
+            )
+        lasts = self._lasts(tokens, now)
+        written = zip(self._names, parts, strict=False)
+        unused = self._names[len(parts) :]
+        return [
+            *(set_cookie(name, part, lasts, self._attributes) for name, part in written),
+            *(expired_cookie(name, self._attributes) for name in unused),
+        ]
+
+    def adopt(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for who came with another kind of session; raises ``CookieError``."""
+        return self.begin(tokens, now)
+
+    def renew(self, tokens: Tokens, now: float, header: str = "") -> tuple[list[str], CookieError | None]:
+        """Make the ``Set-Cookie`` values for refreshed tokens; an access token that is too large is left out and told.
+
+        With the refresh token alone the browser is handed the access token on its next request.
+        """
+        try:
+            return self.begin(tokens, now), None
+        except CookieError as error:
+            try:
+                return self.begin(Tokens(refresh_token=tokens.refresh_token, genuine=tokens.genuine), now), error
+            except CookieError:
+                return [], error
+
+    def end(self, header: str) -> None:
+        """Do nothing: what a browser keeps, nobody else can end."""
+
+    def expire(self) -> list[str]:
+        """Make the ``Set-Cookie`` values that take the session out of the browser."""
+        return [expired_cookie(name, self._attributes) for name in self._names]
+
+    def _lasts(self, tokens: Tokens, now: float) -> int:
+        ends = tokens.expires_at if tokens.refresh_token is None else tokens.refresh_expires_at
+        lasts = self.refresh_max_age if ends is None else min(self.refresh_max_age, int(ends - now))
+        return max(1, lasts)
+
+    # Parts: <tag of the set>.<how many parts it has>.<piece>
+
+    def _split(self, sealed: str, tag: str) -> list[str]:
+        room = MOST_BYTES - len(self._names[-1]) - _TAG - len(".99.")
+        count = -(-len(sealed) // room)
+        return [f"{tag}.{count}.{sealed[start : start + room]}" for start in range(0, len(sealed), room)]
+
+    def _whole(self, header: str) -> Iterable[str]:
+        """Put the parts of each set together, in the order in which the sets begin."""
+        sets: dict[tuple[str, str], dict[int, str]] = {}
+        read = self._reader.read(header)
+        for number, name in enumerate(self._names):
+            for value in read[name]:
+                tag, _, rest = value.partition(".")
+                count, _, piece = rest.partition(".")
+                sets.setdefault((tag, count), {}).setdefault(number, piece)
+        for (_, count), pieces in sets.items():
+            if str(len(pieces)) == count and max(pieces) == len(pieces) - 1:
+                yield "".join(pieces[number] for number in range(len(pieces)))
+
+    # Sealing.
+
+    def _seal(self, tokens: Tokens) -> str:
+        said = [
+            self._name,
+            tokens.access_token,
+            tokens.refresh_token,
+            tokens.expires_at,
+            tokens.lifetime,
+            tokens.refresh_expires_at,
+            tokens.genuine,
+        ]
+        return self._fernet.encrypt(json.dumps(said, separators=(",", ":")).encode()).decode()
+
+    def _open(self, sealed: str) -> Tokens | None:
+        tokens = self._opened.get(sealed)
+        if tokens is None:
+            tokens = _read(self._decrypted(sealed), self._name)
+            if tokens is not None:
+                self._opened.put(sealed, tokens, 2 * len(sealed) + 512)
+        return tokens
+
+    def _decrypted(self, sealed: str) -> bytes | None:
+        try:
+            return self._fernet.decrypt(sealed.encode())
+        except (InvalidToken, UnicodeEncodeError):
+            return None
+
+
+def _openers(keys: object) -> tuple[list[Fernet], list[str]]:
+    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+        return [], ["keys is no list; give keys=[...], the key that seals first"]
+    openers, problems = [], []
+    for number, key in enumerate(keys):
+        try:
+            openers.append(Fernet(key))
+        except (ValueError, TypeError):
+            problems.append(f"keys[{number}] is no key; make one with `wsgi-token-refresh keygen`")
+    if not openers and not problems:
+        problems.append("keys is empty; give a key that `wsgi-token-refresh keygen` prints")
+    return openers, problems
+
+
+def _read(plain: bytes | None, name: str) -> Tokens | None:
+    """Read what was sealed under this name; None for anything else, so for another cookie's content."""
+    try:
+        said = json.loads(plain or b"null")
+        of, access, refresh, expires_at, lifetime, refresh_expires_at, genuine = said
+    except (ValueError, TypeError, RecursionError):
+        return None
+    if of != name or not (access or refresh):
+        return None
+    ends, lives, refresh_ends = (numeric_date(each) for each in (expires_at, lifetime, refresh_expires_at))
+    return Tokens(access, refresh, ends, lives, refresh_ends, genuine is True)
+
+
+def _larger(tokens: Tokens) -> str:
+    access, refresh = len(tokens.access_token or ""), len(tokens.refresh_token or "")
+    return f"the access token has {access} bytes" if access >= refresh else f"the refresh token has {refresh} bytes"

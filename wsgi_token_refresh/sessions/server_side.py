@@ -1,0 +1,280 @@
+"""Tokens in a store, and in the browser a random id that alone opens them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+
+from ..cookies import (
+    Attributes,
+    CookieReader,
+    expired_cookie,
+    problems_of_attributes,
+    problems_of_name,
+    set_cookie,
+)
+from ..errors import ConfigurationError, CookieError, StoreError
+from ..person_index import PersonIndex
+from ..sealing import key_under, seal, unseal
+from ..store import Store
+from ..tokens import Tokens, unverified_claims
+
+DAY = 86_400
+SEEN_EVERY = 60.0
+"""Seconds between two writes of when a session was last seen."""
+_ATTEMPTS = 32
+_ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_SHORTEST_INDEX_KEY = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session of a person, for a list of them: times are seconds since the epoch; ``handle`` names it to us."""
+
+    handle: str
+    created_at: float
+    seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What the store holds of a session; ``value`` is how it was read, at ``now`` of the store's clock."""
+
+    id: str
+    value: bytes
+    now: float
+    created_at: float
+    seen_at: float
+    subject: str | None
+    tokens: Tokens
+
+
+class ServerSideSession:
+    """Keeps the tokens of a session in ``store``, sealed under a key that only the browser's id gives.
+
+    Lifetimes are in seconds: a session ends ``idle_lifetime`` after it was last seen, and ``absolute_lifetime`` after
+    its sign-in. ``index_key``, a secret of 32 characters or more, lets a person's sessions be listed and ended; the
+    store then has them under an HMAC of the subject. Raises ``ConfigurationError``.
+    """
+
+    authenticates = True
+    is_shared = True
+    may_be_remembered = False
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        name: str = "token_session_id",
+        prefix: str = "",
+        secure: bool = True,
+        domain: str | None = None,
+        path: str = "/",
+        samesite: str | None = "Lax",
+        idle_lifetime: int = 7 * DAY,
+        absolute_lifetime: int = 30 * DAY,
+        index_key: str | bytes | None = None,
+    ) -> None:
+        self._name = prefix + name
+        self._attributes = Attributes(secure, domain, path, samesite)
+        self._store = store
+        self._idle = idle_lifetime
+        self.refresh_max_age = absolute_lifetime
+        problems = [
+            *problems_of_name(self._name, self._attributes),
+            *(each.replace("refresh_max_age", "absolute_lifetime") for each in self._problems_of_attributes()),
+        ]
+        if not 0 < idle_lifetime <= absolute_lifetime:
+            problems.append(f"idle_lifetime is {idle_lifetime}; give seconds, absolute_lifetime at most")
+        if index_key is not None and len(index_key) < _SHORTEST_INDEX_KEY:
+            problems.append("index_key is too short for a secret; give what `wsgi-token-refresh keygen` prints")
+        if not hasattr(store, "swap"):
+            problems.append(f"store is of type {type(store).__name__}; give a store such as RedisStore.from_url(...)")
+        if problems:
+            raise ConfigurationError([f"ServerSideSession: {problem}" for problem in problems])
+        self._reader = CookieReader((self._name,))
+        key = index_key.encode() if isinstance(index_key, str) else index_key
+        self._index = None if key is None else PersonIndex(store, key, absolute_lifetime)
+        # A session that soon ends idle is seen more often.
+        self._see_every = min(SEEN_EVERY, idle_lifetime / 10)
+
+    def __repr__(self) -> str:
+        return f"ServerSideSession({self._store!r}, name={self._name!r})"
+
+    # What every kind of session does.
+
+    def load(self, header: str) -> tuple[Tokens, ...]:
+        """Read the session in one look at the store; raises ``StoreError``."""
+        for record in self._records(header):
+            if record.now - record.seen_at >= self._see_every:
+                self._see(record)
+            return (record.tokens,)
+        return ()
+
+    def without_refresh_token(self, header: str) -> str:
+        """Cut the id out of a ``Cookie`` header."""
+        return self._reader.cut(header, (self._name,))
+
+    def for_application(self, header: str, tokens: Tokens | None) -> str:
+        """Cut the id out of a ``Cookie`` header; the access token stands in ``Authorization`` alone."""
+        return self._reader.cut(header, (self._name,))
+
+    def begin(self, tokens: Tokens, now: float) -> list[str]:
+        """Write a session under a new id (OWASP session fixation), and give its cookie; raises ``StoreError``."""
+        return self._begin(secrets.token_urlsafe(32), tokens)
+
+    def adopt(self, tokens: Tokens, now: float) -> list[str]:
+        """Write the session of who came with another kind, once for all who come together; raises ``StoreError``."""
+        secret = hashlib.sha256(b"wsgi-token-refresh adopted session" + json.dumps(tokens.refresh_token).encode())
+        return self._begin(urlsafe_b64encode(secret.digest()).decode().rstrip("="), tokens)
+
+    def renew(self, tokens: Tokens, now: float, header: str = "") -> tuple[list[str], CookieError | None]:
+        """Write refreshed tokens where the session is still there; sets no cookie. Raises ``StoreError``.
+
+        What cannot be written is no loss: the ledger hands over to who shows the tokens from before.
+        """
+        for record in self._records(header):
+            self._replace(record, tokens)
+            break
+        return [], None
+
+    def end(self, header: str) -> None:
+        """Take the session out of the store: every worker sees it at once. Raises ``StoreError``."""
+        for record in self._records(header):
+            self._store.touch(_key(record.id), 0)
+            if self._index is not None and record.subject is not None:
+                self._index.remove(record.subject, _handle(record.id))
+
+    def expire(self) -> list[str]:
+        """Make the ``Set-Cookie`` value that takes the id out of the browser."""
+        return [expired_cookie(self._name, self._attributes)]
+
+    # What a person's account page does.
+
+    def handle_of(self, header: str) -> str | None:
+        """Name the session of a ``Cookie`` header, to tell it from the others of a list."""
+        ids = self._ids(header)
+        return _handle(ids[0]) if ids else None
+
+    def sessions(self, subject: str) -> list[SessionInfo]:
+        """List a person's sessions, the newest first; raises ``StoreError``, ``ConfigurationError`` without a key."""
+        found = (self._info(handle) for handle in self._people().handles(subject))
+        return sorted((info for info in found if info is not None), key=lambda info: -info.created_at)
+
+    def end_session(self, subject: str, handle: str) -> bool:
+        """End one of a person's sessions, and tell whether there was one; raises as ``sessions`` does."""
+        people = self._people()
+        if handle not in people.handles(subject) or self._info(handle) is None:
+            return False
+        self._store.touch(f"session:{handle}", 0)
+        people.remove(subject, handle)
+        return True
+
+    def end_sessions(self, subject: str) -> int:
+        """Sign a person out everywhere, and tell how many sessions that ended; raises as ``sessions`` does.
+
+        Their refresh tokens are not revoked: without the ids nobody can open them.
+        """
+        return sum(self.end_session(subject, handle) for handle in self._people().handles(subject))
+
+    # Sessions in the store.
+
+    def _ids(self, header: str) -> list[str]:
+        if self._name not in header:
+            return []
+        return [each for each in self._reader.read(header)[self._name] if _ID.match(each)]
+
+    def _records(self, header: str) -> Iterator[_Record]:
+        for id in self._ids(header):
+            entry = self._store.read(_key(id))
+            record = None if entry.value is None else _read(id, entry.value, entry.now)
+            if record is not None and record.now < record.created_at + self.refresh_max_age:
+                yield record
+
+    def _begin(self, new: str, tokens: Tokens) -> list[str]:
+        now, subject = self._store.read(_key(new)).now, _subject(tokens)
+        value = _written(new, now, now, subject, tokens)
+        first = self._store.swap(_key(new), None, value, self._lives(now, now))
+        if first and self._index is not None and subject is not None:
+            self._index.add(subject, _handle(new), now)
+        return [set_cookie(self._name, new, self.refresh_max_age, self._attributes)]
+
+    def _see(self, record: _Record) -> None:
+        # Who is slower than another request has nothing to write, and a store that is down is told by who needs it.
+        try:
+            self._write(record, record.tokens)
+        except StoreError:
+            return
+
+    def _write(self, record: _Record, tokens: Tokens) -> bool:
+        value = _written(record.id, record.created_at, record.now, record.subject, tokens)
+        return self._store.swap(_key(record.id), record.value, value, self._lives(record.created_at, record.now))
+
+    def _replace(self, record: _Record, tokens: Tokens) -> None:
+        current: _Record | None = record
+        for _ in range(_ATTEMPTS):
+            if current is None or _is_newer(current.tokens, tokens) or self._write(current, tokens):
+                return
+            entry = self._store.read(_key(record.id))
+            current = None if entry.value is None else _read(record.id, entry.value, entry.now)
+
+    def _lives(self, created_at: float, now: float) -> float:
+        return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))
+
+    def _people(self) -> PersonIndex:
+        if self._index is None:
+            raise ConfigurationError("ServerSideSession: give index_key= to list and end the sessions of a person")
+        return self._index
+
+    def _info(self, handle: str) -> SessionInfo | None:
+        value = self._store.read(f"session:{handle}").value
+        times = None if value is None else _times(value)
+        return None if times is None else SessionInfo(handle, *times)
+
+    def _problems_of_attributes(self) -> list[str]:
+        return problems_of_attributes(self._attributes, self.refresh_max_age)
+
+
+def _handle(id: str) -> str:
+    return hashlib.sha256(id.encode()).hexdigest()
+
+
+def _key(id: str) -> str:
+    return f"session:{_handle(id)}"
+
+
+def _subject(tokens: Tokens) -> str | None:
+    subject = (unverified_claims(tokens.access_token or "") or {}).get("sub")
+    return str(subject) if isinstance(subject, str | int) and not isinstance(subject, bool) else None
+
+
+def _written(id: str, created_at: float, seen_at: float, subject: str | None, tokens: Tokens) -> bytes:
+    plain = json.dumps([created_at, subject, *astuple(tokens)]).encode()
+    head = json.dumps([created_at, seen_at]).encode()
+    return head + b"\n" + seal(key_under(id, _key(id)), plain, _key(id))
+
+
+def _read(id: str, value: bytes, now: float) -> _Record | None:
+    times, sealed = _times(value), value.partition(b"\n")[2]
+    plain = unseal(key_under(id, _key(id)), sealed, _key(id))
+    if times is None or plain is None:
+        return None
+    created_at, subject, *tokens = json.loads(plain)
+    return _Record(id, value, now, created_at, times[1], subject, Tokens(*tokens))
+
+
+def _times(value: bytes) -> tuple[float, float] | None:
+    try:
+        created_at, seen_at = json.loads(value.partition(b"\n")[0])
+        return float(created_at), float(seen_at)
+    except (ValueError, TypeError):
+        return None
+
+
+def _is_newer(current: Tokens, tokens: Tokens) -> bool:
+    return current == tokens or (current.expires_at or 0.0) > (tokens.expires_at or 0.0)
