@@ -12,6 +12,8 @@ from .errors import (
 from .middleware import TokenRefreshMiddleware
 from .paths import safe_next
 from .routes import Routes
+from .sessions.sealed_cookie import SealedCookie
+from .sessions.server_side import ServerSideSession
 from .sessions.token_cookies import TokenCookies
 from .token_endpoint import TokenEndpoint
 from .token_session import TokenSession, get_session
@@ -24,6 +26,8 @@ __all__ = [
     "JwtVerifier",
     "NotWrappedError",
     "Routes",
+    "SealedCookie",
+    "ServerSideSession",
     "StoreError",
     "TokenCookies",
     "TokenEndpoint",

@@ -35,6 +35,7 @@ MOST_IDLE = 1.5
 forget them without a word. A request that is sent on such a connection has an unknown outcome."""
 
 _MOST_KEPT = 64
+_INTERIM = (102, 103)
 _RECORD = 16_384
 
 
@@ -143,6 +144,14 @@ class _Response(http.client.HTTPResponse):
         sock.settimeout(0)
         self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, _call.get()))
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skip what is no answer yet (RFC 9110 15.2); of these ``http.client`` knows 100 alone."""
+        while True:
+            status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if status[1] not in _INTERIM:
+                return status
+            http.client.parse_headers(self.fp)
+
 
 class _Connection(HTTPConnection):
     response_class = _Response
@@ -187,7 +196,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 def _connect(host: str, port: int, options: Any, call: Call) -> socket.socket:
-    """Connect to the first address that answers; the time that is left is shared out among them.
+    """Connect to the first address that answers; the time that is left is shared out among them and the answer.
 
     The handshake of TLS follows with the socket's timeout, which is a total in CPython and for each step in gevent.
     """
@@ -195,7 +204,7 @@ def _connect(host: str, port: int, options: Any, call: Call) -> socket.socket:
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError = OSError("no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        share = call.remaining() / (len(addresses) - tried)
+        share = call.remaining() / (len(addresses) - tried + 1)
         try:
             return _connected(socket.socket(family, kind, protocol), address, share, options, call)
         except OSError as error:

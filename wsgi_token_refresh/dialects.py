@@ -239,7 +239,11 @@ def _seconds(value: object) -> float | None:
 
 def _json(body: bytes) -> object:
     try:
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except UnicodeDecodeError:
+            # Tokens and codes are ASCII, whatever a name or a sentence beside them is written in.
+            return json.loads(body.decode("ascii", "replace"))
     except (ValueError, RecursionError):
         return None
 

@@ -271,16 +271,17 @@ class TokenRefreshMiddleware:
 
     def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
         """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
-        if not isinstance(decision, Refresh) or decision.look_only:
-            return self._refresher.look_up(held.tokens)
-        limit = self._refresher.limit()
-        flight = self._refresh(held, limit)
+        looks, limit = not isinstance(decision, Refresh) or decision.look_only, self._refresher.limit()
+        flight = self._refresher.look_up(held.tokens) if looks else self._refresh(held, limit)
         for tokens in candidates:
             if not _is_over(flight):
                 break
             if tokens.refresh_token not in (None, held.tokens.refresh_token):
-                flight = self._refresh(self._assessor.assess(tokens), limit)
+                flight = self._refresher.look_up(tokens) if looks else self._refresh_another(tokens, limit)
         return flight
+
+    def _refresh_another(self, tokens: Tokens, limit: float) -> Flight:
+        return self._refresh(self._assessor.assess(tokens), limit)
 
     def _refresh(self, held: Held, limit: float) -> Flight:
         good = held.access.good

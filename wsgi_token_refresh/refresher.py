@@ -20,6 +20,8 @@ from .tokens import Freshness, Outcome, Refreshed, Rejected, Tokens, Unreachable
 
 STORE_DOWN = "the store is down"
 _RECENT = 30.0
+_LEAST = 0.8
+"""How much of the timeout must be left for a call that begins."""
 _MOST_UNSAVED = 256
 _PASSING = (Freshness.FRESH, Freshness.DUE)
 
@@ -51,12 +53,14 @@ class Flight:
     ``outcome`` is None where the tokens that it has are the ones to go on with. ``own`` is True where this
     request itself asked the authorization server. ``member`` is None where the ledger could not be read.
     ``lost`` is why the answer to the refresh before this one never came, where that may have been processed.
+    ``shown`` are the tokens of a request that went on without the ledger.
     """
 
     outcome: Outcome | None
     member: Member | None = None
     own: bool = False
     lost: str = ""
+    shown: Tokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Refresher:
             log.debug("%s: %s", STORE_DOWN, error)
         if self._alone is None:
             return Flight(Unreachable(False, STORE_DOWN))
-        return replace(self._refresh(self._alone, asked), member=None)
+        return replace(self._refresh(self._alone, asked), member=None, shown=tokens)
 
     def limit(self) -> float:
         """Tell until when a request that begins now may take (monotonic seconds)."""
@@ -151,10 +155,12 @@ class Refresher:
             return None
         # What nobody else can know goes out even where the ledger cannot be read.
         unknown = flight.outcome.tokens if flight.own else None
-        if flight.member is None:
+        if flight.member is None and flight.shown is None:
             return unknown
         try:
             self._save()
+            if flight.member is None:
+                return None if self._has_ended(flight.shown) else unknown
             look = self._records.look(flight.member)
             if look is not None:
                 self._records.renew(look)
@@ -163,6 +169,10 @@ class Refresher:
         if look is None:
             return unknown
         return look.tokens if look.family.state is State.LIVE else None
+
+    def _has_ended(self, shown: Tokens | None) -> bool:
+        look = None if shown is None else self._records.find(shown)
+        return look is not None and look.family.state is not State.LIVE
 
     def found(self, tokens: Tokens) -> Member | None:
         """Begin a family with the tokens of a sign-in; raises ``StoreError``."""
@@ -275,11 +285,12 @@ class Refresher:
 
     def _call(self, records: Records, look: Look, asked: _Asked) -> Flight | None:
         """Ask the authorization server; None where somebody else changed the record first."""
-        before = self._left(asked)
-        with self._endpoint.slot(max(0.0, before - SEND_WITHIN)) as free:
+        before, least = self._left(asked), _LEAST * self._endpoint.timeout
+        with self._endpoint.slot(max(0.0, before - SEND_WITHIN - least)) as free:
             began = self._monotonic()
             left = self._left(asked) - SEND_WITHIN
-            if not free or left <= 0:
+            # Who calls with less time than a server may take loses the answer, and the session with it.
+            if not free or left < least:
                 return self._best(look, asked, Unreachable(False, "too many refreshes at once", 1.0))
             now = look.now + before - self._left(asked)
             nonce = secrets.token_hex(8)
@@ -289,7 +300,7 @@ class Refresher:
             outcome = self._endpoint.refresh(
                 look.tokens.refresh_token or "",
                 timeout=left,
-                may_send=lambda: self._monotonic() - began <= SEND_WITHIN,
+                may_send=lambda: self._monotonic() - began <= max(SEND_WITHIN, left / 2),
             )
         outcome = self._of_the_same_subject(look, outcome)
         if isinstance(outcome, Refreshed):

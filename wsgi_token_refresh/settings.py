@@ -21,8 +21,11 @@ from typing import Any, TypedDict, TypeVar, cast
 from .dialects import DIALECTS, Dialect
 from .errors import ConfigurationError
 from .routes import Routes
+from .sessions.sealed_cookie import SealedCookie
+from .sessions.server_side import ServerSideSession
 from .sessions.token_cookies import TokenCookies
 from .store import Store
+from .stores.default import default_store
 from .stores.memory import MemoryStore
 from .stores.sqlite import SqliteStore
 from .token_endpoint import TokenEndpoint
@@ -32,6 +35,7 @@ PREFIX = "TOKEN_REFRESH_"
 """What a word begins with in the environment and in Flask's config, where it is upper case."""
 
 T = TypeVar("T")
+Kind = TokenCookies | SealedCookie | ServerSideSession
 Reader = Callable[[object], Any]
 Table = Mapping[str, tuple[str, Reader]]
 
@@ -58,7 +62,8 @@ class Arguments(_Tuning):
     token_endpoint: TokenEndpoint
     routes: Routes
     verifier: JwtVerifier | None
-    session: TokenCookies
+    session: Kind
+    session_reads: list[Kind]
     store: Store | None
 
 
@@ -73,7 +78,9 @@ def read_settings(settings: Mapping[str, object] | None = None, environ: Mapping
     around, here = _from_environ(environ, problems), _from_mapping(settings or {}, problems)
     reading = _Reading({**around, **here}, problems, around.keys() - here.keys())
     endpoint, routes, verifier = _token_endpoint(reading), _routes(reading), _verifier(reading)
-    session, store, tuning = _session(reading), reading.one("store", _store_of), cast("_Tuning", reading.take(_TUNING))
+    sessions = _Sessions(reading)
+    session, session_reads, store = sessions.one("session"), sessions.several("session_reads"), sessions.store
+    tuning = cast("_Tuning", reading.take(_TUNING))
     if problems or endpoint is None or routes is None or session is None:
         raise ConfigurationError(dict.fromkeys(problems))
     return {
@@ -81,6 +88,7 @@ def read_settings(settings: Mapping[str, object] | None = None, environ: Mapping
         "routes": routes,
         "verifier": verifier,
         "session": session,
+        "session_reads": session_reads,
         "store": store,
         **tuning,
     }
@@ -230,9 +238,46 @@ _NOT_SAID = (
 )
 
 
-def _session(reading: _Reading) -> TokenCookies | None:
-    reading.one("session", _one_of("token_cookies"))
-    return reading.make(TokenCookies, reading.take(_COOKIES), _COOKIES)
+class _Sessions:
+    """Makes the kinds of session that are named; those that lie in a store share the ledger's."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+        self.store: Store | None = reading.one("store", _store_of)
+        names = [reading.one("session", _one_of(*_KINDS)) or "token_cookies", *self._named("session_reads")]
+        known = {word for name in names for word in (*_KINDS[name], *_SECRETS_OF.get(name, ()))}
+        for word in reading.says(*_SESSION_WORDS):
+            if word not in known:
+                reading.problems.append(f"{word}: means nothing to {' and '.join(dict.fromkeys(names))}; leave it out")
+
+    def one(self, word: str) -> Kind | None:
+        """Make the kind that a word names."""
+        return self._make(self._reading.one(word, _one_of(*_KINDS)) or "token_cookies")
+
+    def several(self, word: str) -> list[Kind]:
+        """Make all kinds that a word names."""
+        return [kind for kind in map(self._make, self._named(word)) if kind is not None]
+
+    def _named(self, word: str) -> list[str]:
+        return self._reading.one(word, _several_of(*_KINDS)) or []
+
+    def _make(self, name: str) -> Kind | None:
+        reading, table = self._reading, _KINDS[name]
+        arguments = reading.take(table)
+        if name == "sealed":
+            keys = _keys(reading.secret("session_keys"))
+            return reading.make(SealedCookie, {"keys": keys, **arguments}, {**table, "session_keys": ("keys", _raw)})
+        if name == "server_side":
+            self.store = default_store() if self.store is None else self.store
+            index_key = reading.secret("index_key")
+            return reading.make(ServerSideSession, {"store": self.store, "index_key": index_key, **arguments}, table)
+        return reading.make(TokenCookies, arguments, table)
+
+
+def _keys(said: object) -> list[str]:
+    if isinstance(said, bytes):
+        said = said.decode("ascii", "replace")
+    return said.split() if isinstance(said, str) else list(said) if isinstance(said, list | tuple) else []
 
 
 # Reading values; a ValueError says what was wanted, and shows nothing that may be a secret.
@@ -327,6 +372,13 @@ def _one_of(*choices: str) -> Reader:
     return read
 
 
+def _several_of(*choices: str) -> Reader:
+    def read(value: object) -> list[str]:
+        return [_one_of(*choices)(each) for each in _list(value)]
+
+    return read
+
+
 def _store_of(value: object) -> Store:
     text = _text(value)
     if text == "memory":
@@ -395,24 +447,43 @@ _VERIFIER: Table = {
     "keys_max_age": ("keys_max_age", _number),
 }
 _SHARED: Table = {"allow_insecure": ("allow_insecure", _truth), "ca_bundle": ("ca_bundle", _text)}
-_COOKIES: Table = {
-    "access_name": ("access_name", _text),
-    "refresh_name": ("refresh_name", _text),
+_ATTRIBUTES: Table = {
     "prefix": ("prefix", _raw),
     "secure": ("secure", _truth),
     "domain": ("domain", _text),
     "path": ("path", _text),
     "samesite": ("samesite", _samesite),
-    "refresh_max_age": ("refresh_max_age", _whole),
 }
+_KINDS: Mapping[str, Table] = {
+    "token_cookies": {
+        **_ATTRIBUTES,
+        "access_name": ("access_name", _text),
+        "refresh_name": ("refresh_name", _text),
+        "refresh_max_age": ("refresh_max_age", _whole),
+    },
+    "sealed": {
+        **_ATTRIBUTES,
+        "session_name": ("name", _text),
+        "session_max_bytes": ("max_bytes", _whole),
+        "refresh_max_age": ("refresh_max_age", _whole),
+    },
+    "server_side": {
+        **_ATTRIBUTES,
+        "session_name": ("name", _text),
+        "idle_lifetime": ("idle_lifetime", _whole),
+        "absolute_lifetime": ("absolute_lifetime", _whole),
+    },
+}
+_SECRETS_OF = {"sealed": ("session_keys", "session_keys_file"), "server_side": ("index_key", "index_key_file")}
+_SESSION_WORDS = frozenset(word for words in (*_KINDS.values(), *_SECRETS_OF.values()) for word in words)
 _TUNING: Table = {
     "refresh_before": ("refresh_before", _seconds),
     "hand_over": ("hand_over", _seconds),
     "authorization_header": ("authorization_header", _truth),
 }
 
-_TABLES = (_ENDPOINT, _DIALECT, _ROUTES, _VERIFIER, _COOKIES, _TUNING)
+_TABLES = (_ENDPOINT, _DIALECT, _ROUTES, _VERIFIER, _TUNING)
 _CHOICES = ("dialect", "client_secret", "client_secret_file", "key", "key_file", "verifier", "session", "store")
 
-WORDS = frozenset((*_CHOICES, *(word for table in _TABLES for word in table)))
+WORDS = frozenset((*_CHOICES, "session_reads", *_SESSION_WORDS, *(word for table in _TABLES for word in table)))
 """Every word that there is."""

@@ -123,7 +123,7 @@ def test_a_woken_holder_does_not_send() -> None:
     holder = w.request(0)
     run_until(w, holder, "before it sends")
     w.stop(0)
-    w.jump(1.5)
+    w.jump(3)
     w.go_on(0)
     assert finish(w, holder) == 503
     assert w.sent == {}

@@ -162,6 +162,7 @@ class SteppedStore:
     def _point(self, what: str) -> None:
         self.world.point(what)
         if self.shared and self.world.store_down:
+            self.world.store_errors += 1
             raise StoreError("down")
 
 
@@ -203,6 +204,7 @@ class World:
         self.store = SteppedStore(self, self.inner)
         self.endpoint = Endpoint(self, single_use=single_use)
         self.store_down = False
+        self.store_errors = 0
         self.fault: str | None = None
         self.stopped: set[int] = set()
         self.hosts = [self._host(), self._host()]
@@ -427,8 +429,9 @@ class World:
     def _ending(self, session: Any) -> Iterator[None]:
         """Remember which families a view has ended once its call has returned, unless the store was down for it."""
         came_along = [self.server.of_token.get(each.refresh_token or "") for each in session._old_tokens()]
+        errors = self.store_errors
         yield
-        if not self.store_down:
+        if not self.store_down and self.store_errors == errors:
             self.ended |= {family.name for family in came_along if family is not None}
 
     def _decided(self, running: Running, headers: list[tuple[str, str]]) -> None:

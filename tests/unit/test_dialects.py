@@ -312,6 +312,18 @@ def test_the_media_type_is_shown_if_it_is_one(content_type, shown):
     assert given_up == Unreachable(True, f"HTTP 200 with {shown}, not a token response")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"access_token": "a", "refresh_token": "r", "name": "Jos\xe9"}',
+        b'{"access_token": "a", "refresh_token": "r", "name": "\xff\xfe"}',
+    ],
+)
+def test_what_is_written_in_another_encoding_beside_the_tokens_loses_none(body):
+    found = outcome(OAUTH2, 200, body)
+    assert (found.tokens.access_token, found.tokens.refresh_token) == ("a", "r")
+
+
 @pytest.mark.parametrize("status", [404, 405, 410])
 def test_a_place_that_is_none_asks_for_a_look_at_the_url(status):
     said = outcome(OAUTH2, status, b"<html>", content_type="text/html")

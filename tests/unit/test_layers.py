@@ -25,7 +25,7 @@ LAYERS = (
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 WITHIN = {("stores.default", "stores.memory"), ("stores.default", "stores.sqlite")}
-TOP = ("", "contrib", "testing")
+TOP = ("", "__main__", "contrib", "testing")
 
 
 def modules():

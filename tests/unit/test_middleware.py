@@ -244,6 +244,23 @@ def test_a_sign_out_elsewhere_is_noticed_within_half_a_minute(world, also):
     assert (response.status_code, response.json["reason"]) == (401, "ended")
 
 
+@pytest.mark.parametrize("state", ["ended", "refused"])
+def test_a_dead_refresh_cookie_before_the_living_one_ends_nothing(world, state):
+    dead = issued(70, NOW, refresh_token="refresh-dead")
+    world.send("/dashboard", OLD)
+    if state == "ended":
+        world.other.end(dead, "sign-out", vouched=True)
+    else:
+        world.endpoint.outcomes.append(REFUSED)
+        world.other.refresh(dead, good=False, vouched=True)
+    header = f"access_token={OLD.access_token}; refresh_token=refresh-dead; refresh_token={OLD.refresh_token}"
+    for _ in range(3):
+        world.later(TRUSTED_FOR + 1)
+        response = world.client.get("/dashboard", headers={"Cookie": header, "Accept": "text/html"})
+        assert response.status_code == 200
+        assert all("Max-Age=0" not in each for each in response.headers.getlist("Set-Cookie"))
+
+
 @pytest.mark.parametrize("also", ["", "seen=1", "seen=9"], ids=["the same header", "a known one", "another one"])
 def test_a_sign_out_here_is_noticed_at_once(world, also):
     world.send("/dashboard", OLD)

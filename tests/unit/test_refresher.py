@@ -340,7 +340,7 @@ def test_a_caller_that_wrote_too_slowly_does_not_send(world):
     def write_slowly(operation, key):
         if operation == "swap" and key.startswith("family:"):
             founded.append(key)
-            world.later(1.5 * SEND_WITHIN if len(founded) == 2 else 0)
+            world.later(0.6 * TIMEOUT if len(founded) == 2 else 0)
 
     world.store.before = write_slowly
     flight = world.refresh(good=False)
@@ -350,7 +350,7 @@ def test_a_caller_that_wrote_too_slowly_does_not_send(world):
 
 def test_the_time_spent_waiting_for_a_slot_is_no_reason_to_give_a_caller_up(world):
     world.later(EXPIRED)
-    world.endpoint.slot_takes = 3.0
+    world.endpoint.slot_takes = 0.9
     calling = []
 
     def look():
@@ -559,6 +559,27 @@ def test_a_store_that_is_down_is_an_answer_and_nothing_is_asked(world):
     assert flight.outcome == Unreachable(False, STORE_DOWN)
     assert flight.member is None
     assert world.endpoint.asked == []
+
+
+@pytest.mark.parametrize("takes", [1.1, 3.0, 5.5])
+def test_a_call_that_could_not_wait_for_its_answer_is_not_made(world, takes):
+    world.later(EXPIRED)
+    world.endpoint.slot_takes = takes
+    assert world.refresh(good=False).outcome == Unreachable(False, "too many refreshes at once", 1.0)
+    assert world.endpoint.asked == []
+
+
+def test_tokens_that_a_host_got_by_itself_are_not_sent_once_the_family_has_ended(lenient):
+    world = lenient
+    world.later(EXPIRED)
+    world.newer(1)
+    world.store.go_down()
+    flight = world.refresh(good=False)
+    assert isinstance(flight.outcome, Refreshed)
+    world.store.be_back()
+    assert world.host.to_send(flight) == flight.outcome.tokens
+    world.other.end(world.first, "sign-out", vouched=True)
+    assert world.host.to_send(flight) is None
 
 
 def test_a_store_that_is_down_leaves_a_host_to_itself_where_a_token_may_be_used_twice(lenient):

@@ -7,17 +7,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 import wsgi_token_refresh.settings as settings_module
-from wsgi_token_refresh import ConfigurationError, TokenRefreshMiddleware
+from wsgi_token_refresh import (
+    ConfigurationError,
+    SealedCookie,
+    ServerSideSession,
+    TokenCookies,
+    TokenRefreshMiddleware,
+)
 from wsgi_token_refresh.dialects import DIALECTS, Dialect
 from wsgi_token_refresh.routes import Rule
 from wsgi_token_refresh.settings import WORDS, read_settings
 from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
+from wsgi_token_refresh.tokens import Tokens
 
 URL = "https://auth.example.com/token"
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 LEAST = {"token_endpoint": URL, "verifier": "none"}
 SECRET = "hunter2-hunter2-hunter2-hunter2-"
 PEM = """\
@@ -40,7 +49,7 @@ def given(monkeypatch):
 
     def read(settings, environ=None):
         with monkeypatch.context() as patched:
-            for name in ("TokenEndpoint", "Routes", "JwtVerifier", "TokenCookies"):
+            for name in ("TokenEndpoint", "Routes", "JwtVerifier", "TokenCookies", "SealedCookie", "ServerSideSession"):
                 patched.setattr(settings_module, name, Recorder)
             return read_settings(settings, environ or {})
 
@@ -56,6 +65,7 @@ def problems_of(settings, environ=None):
 # Every word, as text and as a value of its own.
 
 ENDPOINT, ROUTES, VERIFIER, SESSION = "token_endpoint", "routes", "verifier", "session"
+SEALED, SERVER_SIDE = "session = sealed", "session = server_side"
 
 ARGUMENTS = [
     ("token_endpoint", URL, ENDPOINT, "url", URL),
@@ -111,6 +121,18 @@ ARGUMENTS = [
     ("path", "/app", SESSION, "path", "/app"),
     ("samesite", "strict", SESSION, "samesite", "Strict"),
     ("refresh_max_age", "86400", SESSION, "refresh_max_age", 86_400),
+    ("session_keys", "one two", SEALED, "keys", ["one", "two"]),
+    ("session_keys", ["one", "two"], SEALED, "keys", ["one", "two"]),
+    ("session_keys", b"one two", SEALED, "keys", ["one", "two"]),
+    ("session_name", "s", SEALED, "name", "s"),
+    ("session_max_bytes", "4096", SEALED, "max_bytes", 4096),
+    ("refresh_max_age", "86400", SEALED, "refresh_max_age", 86_400),
+    ("secure", "no", SEALED, "secure", False),
+    ("session_name", "s", SERVER_SIDE, "name", "s"),
+    ("idle_lifetime", "3600", SERVER_SIDE, "idle_lifetime", 3600),
+    ("absolute_lifetime", "86400", SERVER_SIDE, "absolute_lifetime", 86_400),
+    ("index_key", SECRET, SERVER_SIDE, "index_key", SECRET),
+    ("samesite", "strict", SERVER_SIDE, "samesite", "Strict"),
 ]  # fmt: skip
 
 
@@ -121,7 +143,8 @@ ARGUMENTS = [
 )
 def test_a_word_reaches_its_argument(given, case):
     word, value, collaborator, argument, read = case
-    settings = {"token_endpoint": URL, "jwks_url": URL, word: value}
+    collaborator, _, kind = collaborator.partition(" = ")
+    settings = {"token_endpoint": URL, "jwks_url": URL, "store": "memory", "session": kind or None, word: value}
     found = given(settings)[collaborator].arguments
     assert found[argument] == read
     assert type(found[argument]) is type(read)
@@ -137,7 +160,8 @@ def test_a_word_of_the_middlewares_own(given, word, value, read):
 
 def test_every_word_has_a_case():
     covered = {case[0] for case in ARGUMENTS} | {"refresh_before", "hand_over", "authorization_header"}
-    assert sorted(WORDS - covered) == ["client_secret_file", "key_file", "session", "store", "verifier"]
+    files = ["client_secret_file", "index_key_file", "key_file", "session_keys_file"]
+    assert sorted(WORDS - covered) == sorted([*files, "session", "session_reads", "store", "verifier"])
 
 
 def test_what_is_not_said_is_left_to_the_defaults(given):
@@ -242,6 +266,35 @@ def test_a_sqlite_store(tmp_path, slashes):
     store.close()
 
 
+def test_kinds_of_session(tmp_path):
+    index = _written(tmp_path / "index", SECRET)
+    said = {"session": "server_side", "session_reads": "token_cookies sealed", "session_keys": KEY, "store": "memory"}
+    made = read_settings({**LEAST, **said}, {"TOKEN_REFRESH_INDEX_KEY_FILE": str(index)})
+    assert isinstance(made["session"], ServerSideSession)
+    assert made["session"]._store is made["store"]
+    assert [type(each) for each in made["session_reads"]] == [TokenCookies, SealedCookie]
+    TokenRefreshMiddleware(app, **made)
+
+
+def test_sessions_on_the_server_take_the_default_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    made = read_settings({**LEAST, "session": "server_side"}, {})
+    assert made["session"]._store is made["store"]
+    assert isinstance(made["store"], SqliteStore)
+
+
+def test_a_mounted_list_of_keys(tmp_path):
+    path = _written(tmp_path / "keys", f"{Fernet.generate_key().decode()}\n{KEY}\n")
+    made = read_settings({**LEAST, "session": "sealed", "session_keys_file": str(path)}, {})["session"]
+    sealed = SealedCookie(keys=[KEY]).begin(Tokens("access", "refresh"), 0)[0].partition(";")[0]
+    assert made.load(sealed) == (Tokens("access", "refresh"),)
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path
+
+
 @pytest.mark.parametrize("url", ["redis://cache/0", "rediss://cache:6380/1", "unix:///run/redis.sock"])
 def test_a_redis_store(url):
     assert isinstance(read_settings({**LEAST, "store": url}, {})["store"], RedisStore)
@@ -266,7 +319,7 @@ def test_the_sqlite_store_of_this_user(tmp_path, monkeypatch):
 WRONG = [
     ({"clientid": "web"}, "clientid: is no setting; did you mean client_id?"),
     ({"TOKEN_REFRESH_ALGORITHM": "RS256"}, "algorithm: is no setting; did you mean algorithms?"),
-    ({"zzzz": "x"}, "zzzz: is no setting; there are: access_name, algorithms, "),
+    ({"zzzz": "x"}, "zzzz: is no setting; there are: absolute_lifetime, "),
     ({"domain": "a.example", "TOKEN_REFRESH_DOMAIN": "a.example"}, "domain: is said twice, as domain and as TOKEN_"),
     ({"timeout": "5s"}, "timeout: is no number"),
     ({"timeout": True}, "timeout: is no number"),
@@ -308,13 +361,20 @@ WRONG = [
     ({"verifier": None, "jwks_url": URL, "jwks_timeout": "0"}, "jwks_timeout is 0.0"),
     ({"verifier": None, "key": SECRET[:20], "algorithms": "HS256"}, "key is shorter than the 32 bytes"),
     ({"path": 7}, "path: is empty or no text"),
-    ({"session": "sealed"}, "session: is unknown; give token_cookies"),
     ({"samesite": "sometimes"}, "samesite is 'Sometimes'"),
     ({"refresh_max_age": "0"}, "refresh_max_age is 0"),
     ({"prefix": "__Host-", "secure": "no"}, "the cookie '__Host-access_token' needs secure=True"),
     ({"store": "mysql://:hunter2@cache"}, "store: is unknown; give memory, sqlite, sqlite:///"),
     ({"store": "redis://:hunter2@cache:port"}, "store: RedisStore: the url cannot be read; give redis://"),
     ({"store": "sqlite:///"}, "store: is unknown"),
+    ({"session": "sealed"}, "session_keys is empty"),
+    ({"session": "sealed", "session_keys": "hunter2"}, "session_keys[0] is no key"),
+    ({"session": "sealed", "session_keys": KEY, "access_name": "a"}, "access_name: means nothing to sealed"),
+    ({"session_keys": KEY}, "session_keys: means nothing to token_cookies"),
+    ({"session": "server_side", "index_key": "hunter2", "store": "memory"}, "index_key is too short"),
+    ({"session": "server_side", "idle_lifetime": "0", "store": "memory"}, "idle_lifetime is 0"),
+    ({"session": "jar"}, "session: is unknown; give token_cookies or sealed or server_side"),
+    ({"session_reads": "jar"}, "session_reads: is unknown"),
     ({"store": "sqlite:///nowhere/at/all.sqlite"}, "store: SqliteStore: /nowhere/at/all.sqlite cannot be written"),
 ]  # fmt: skip
 
@@ -360,7 +420,7 @@ def test_all_that_is_wrong_is_said_at_once():
             "colour": "red",
         }
     )
-    named = "colour dialect_send token_endpoint client_auth protected algorithms jwks_url samesite store refresh_before"
+    named = "colour dialect_send token_endpoint client_auth protected algorithms jwks_url store samesite refresh_before"
     assert [problem.partition(":")[0].split()[0] for problem in problems] == named.split()
     assert SECRET not in str(problems)
     assert "hunter2" not in str(problems)

@@ -19,6 +19,8 @@ from ..memo import Memo
 from ..tokens import Tokens, numeric_date, token_times
 
 DAY = 86_400
+_BOGUS = 600.0
+"""Seconds by which what a token says of its life is wrong (the iat is not its own), and told beside it."""
 
 
 class TokenCookies:
@@ -88,7 +90,8 @@ class TokenCookies:
         if tokens.access_token is not None and tokens.expires_at is not None:
             left = max(1, int(tokens.expires_at - now))
             cookies.append(set_cookie(self._access, tokens.access_token, left, self._attributes))
-            if None in token_times(tokens.access_token):
+            ends, lives = token_times(tokens.access_token)
+            if ends is None or lives is None or lives > (tokens.lifetime or lives) + _BOGUS:
                 times = f"{tokens.expires_at:.0f}.{tokens.lifetime or 0:.0f}"
                 cookies.append(set_cookie(self._expires, times, left, self._attributes))
         if tokens.refresh_token is None:
@@ -127,8 +130,9 @@ class TokenCookies:
         told_at, _, told_lifetime = (told or "").partition(".")
         if expires_at is None:
             expires_at = numeric_date(_number(told_at))
-        if lifetime is None:
-            lifetime = numeric_date(_number(told_lifetime))
+        if lifetime is None or told_at == f"{expires_at:.0f}":
+            # What was known when the token came counts before what it says of itself.
+            lifetime = numeric_date(_number(told_lifetime)) or lifetime
         return Tokens(access_token, refresh_token, expires_at, lifetime)
 
     def _times_of(self, access_token: str) -> tuple[float | None, float | None]:

@@ -53,6 +53,7 @@ class SqliteStore:
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        self._is_own = path is None
         # A worker may run as another user than the process that made this, and then has another directory.
         self._process = PerProcess(lambda: _Process(_place(path)))
         self._shown = str(_place(path))
@@ -136,6 +137,12 @@ class SqliteStore:
 
         process.ears.wait(key, seconds, has_changed, looks)
 
+    def _open(self, process: _Process) -> _Open:
+        if self._is_own:
+            # Whoever cleans up at the end of a login session takes the directory too.
+            _own_directory()
+        return _open(process.path)
+
     def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
         process = self._process.get()
         process.writes += 1
@@ -151,7 +158,7 @@ class SqliteStore:
         opened = None
         try:
             process = self._process.get()
-            opened = _idle_one(process) or _open(process.path)
+            opened = _idle_one(process) or self._open(process)
             yield opened.connection
         except (sqlite3.Error, OSError, ConfigurationError) as error:
             if opened is not None:
