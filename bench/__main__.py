@@ -6,9 +6,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from . import material, memory, passing, refreshing, report, storm
+from . import kinds, material, memory, passing, refreshing, report, storm
 
-PARTS = ("passing", "refreshing", "storm", "memory")
+PARTS = ("passing", "kinds", "refreshing", "storm", "memory")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
@@ -29,6 +29,11 @@ def _passing(found: report.Found, quick: bool) -> None:
         found.passing[name] = passing.measure(length, rounds=5 if quick else 21, count=200 if quick else 600)
 
 
+def _kinds(found: report.Found, quick: bool) -> None:
+    found.kinds = kinds.measure(1900, rounds=5 if quick else 21, count=200 if quick else 600)
+    found.scaling = kinds.scale(200 if quick else 5000)
+
+
 def _refreshing(found: report.Found, quick: bool) -> None:
     found.refreshing = refreshing.measure(count=30 if quick else 300)
 
@@ -42,7 +47,7 @@ def _memory(found: report.Found, quick: bool) -> None:
     found.growth = memory.measure(2000 if quick else 100_000)
 
 
-_MEASURE = {"passing": _passing, "refreshing": _refreshing, "storm": _storm, "memory": _memory}
+_MEASURE = {"passing": _passing, "kinds": _kinds, "refreshing": _refreshing, "storm": _storm, "memory": _memory}
 
 
 def _arguments() -> Namespace:

@@ -8,7 +8,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from ..cookies import (
     Attributes,
@@ -19,9 +19,10 @@ from ..cookies import (
     set_cookie,
 )
 from ..errors import ConfigurationError, CookieError, StoreError
+from ..memo import Memo
 from ..person_index import PersonIndex
 from ..sealing import key_under, seal, unseal
-from ..store import Store
+from ..store import Entry, Store
 from ..tokens import Tokens, unverified_claims
 
 DAY = 86_400
@@ -100,6 +101,7 @@ class ServerSideSession:
         self._reader = CookieReader((self._name,))
         key = index_key.encode() if isinstance(index_key, str) else index_key
         self._index = None if key is None else PersonIndex(store, key, absolute_lifetime)
+        self._opened: Memo[_Record] = Memo()
         # A session that soon ends idle is seen more often.
         self._see_every = min(SEEN_EVERY, idle_lifetime / 10)
 
@@ -192,7 +194,7 @@ class ServerSideSession:
     def _records(self, header: str) -> Iterator[_Record]:
         for id in self._ids(header):
             entry = self._store.read(_key(id))
-            record = None if entry.value is None else _read(id, entry.value, entry.now)
+            record = self._opened_record(id, entry)
             if record is not None and record.now < record.created_at + self.refresh_max_age:
                 yield record
 
@@ -203,6 +205,18 @@ class ServerSideSession:
         if first and self._index is not None and subject is not None:
             self._index.add(subject, _handle(new), now)
         return [set_cookie(self._name, new, self.refresh_max_age, self._attributes)]
+
+    def _opened_record(self, id: str, entry: Entry) -> _Record | None:
+        """Open what was read; what was opened before and has not changed is not opened again."""
+        if entry.value is None:
+            return None
+        known = self._opened.get(id)
+        if known is not None and known.value == entry.value:
+            return replace(known, now=entry.now)
+        record = _read(id, entry.value, entry.now)
+        if record is not None:
+            self._opened.put(id, record, 2 * len(entry.value) + 1024)
+        return record
 
     def _see(self, record: _Record) -> None:
         # Who is slower than another request has nothing to write, and a store that is down is told by who needs it.
@@ -221,7 +235,7 @@ class ServerSideSession:
             if current is None or _is_newer(current.tokens, tokens) or self._write(current, tokens):
                 return
             entry = self._store.read(_key(record.id))
-            current = None if entry.value is None else _read(record.id, entry.value, entry.now)
+            current = self._opened_record(record.id, entry)
 
     def _lives(self, created_at: float, now: float) -> float:
         return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))

@@ -21,7 +21,7 @@ from ..store import Entry
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, dies REAL NOT NULL)"
 _POLL = 0.005
-_BUSY_FOR = 1.0
+_BUSY_FOR = 0.4
 _SWEEP_EVERY = 64
 _SWEEP_MOST = 256
 _SUFFIXES = ("", "-wal", "-shm")

@@ -1,0 +1,181 @@
+"""The pass path of each kind of session, and what the store has of it, on a real Redis."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from flask import Flask, session
+from flask.sessions import SecureCookieSessionInterface
+
+from tests.real_redis import running_redis
+from wsgi_token_refresh import (
+    JwtVerifier,
+    Routes,
+    SealedCookie,
+    ServerSideSession,
+    TokenCookies,
+    TokenEndpoint,
+    TokenRefreshMiddleware,
+)
+from wsgi_token_refresh.ledger import SEND_WITHIN
+from wsgi_token_refresh.stores.memory import MemoryStore
+from wsgi_token_refresh.stores.redis import RedisStore
+from wsgi_token_refresh.tokens import Outcome, Refreshed, Tokens, received
+
+from . import material
+from .memory import InProcessEndpoint
+from .passing import REFRESH_TOKEN, _public_key
+from .turns import Subject, in_turns
+
+BARE, COOKIES, SEALED = "bare application", "TokenCookies", "SealedCookie"
+CHANGING = "SealedCookie, a foreign cookie changes"
+SERVER_SIDE, GET, FLASK = "ServerSideSession on Redis", "one GET of redis-py", "Flask's signed session"
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What a session is to Redis: ``memory`` in bytes for each, commands for each refresh, refreshes a second."""
+
+    sessions: int
+    memory: float
+    generation: float
+    commands: dict[str, float]
+    refreshes: float
+
+
+def measure(size: int, *, rounds: int, count: int) -> dict[str, float]:
+    """Measure microseconds for each request."""
+    logging.getLogger("wsgi_token_refresh").setLevel(logging.WARNING)
+    with running_redis() as server:
+        client = server.client()
+        found = in_turns(_subjects(size, client, RedisStore(client)), rounds=rounds, count=count)
+        client.close()
+    return found
+
+
+def _subjects(size: int, client: redis.Redis, store: RedisStore) -> dict[str, Subject]:
+    tokens = received(material.access_token(size), REFRESH_TOKEN, now=time.time())
+    start, path = material.start_response, material.PLACES["protected"]
+    kinds = {COOKIES: TokenCookies(), SEALED: SealedCookie(keys=[KEY]), SERVER_SIDE: ServerSideSession(store)}
+    headers = {name: _header(kind, tokens) for name, kind in kinds.items()}
+    wrapped = {name: _wrapped(kind, store) for name, kind in kinds.items()}
+    flask, flask_header = _flask()
+    client.set("bench", b"x" * 3000)
+    subjects = {
+        name: Subject(lambda environ, app=app: app(environ, start), _environs(headers[name], path))
+        for name, app in wrapped.items()
+    }
+    changing = _wrapped(kinds[SEALED], store)
+    return {
+        BARE: Subject(lambda environ: material.application(environ, start), _environs(headers[COOKIES], path)),
+        **subjects,
+        CHANGING: Subject(
+            lambda environ: changing(environ, start),
+            lambda count: [material.environ(each, path) for each in material.changing(headers[SEALED], count)],
+        ),
+        GET: Subject(lambda _: client.get("bench"), lambda count: [None] * count),
+        FLASK: Subject(lambda environ: _open(flask, environ), _environs(flask_header, path)),
+    }
+
+
+def _wrapped(kind: Any, store: RedisStore) -> TokenRefreshMiddleware:
+    return TokenRefreshMiddleware(
+        material.application,
+        token_endpoint=TokenEndpoint("https://auth.example.com/token"),
+        routes=Routes(protected=["/dashboard"]),
+        verifier=JwtVerifier(key=_public_key(), algorithms=["RS256"], audience="api"),
+        session=kind,
+        store=store if isinstance(kind, ServerSideSession) else MemoryStore(),
+    )
+
+
+def _header(kind: Any, tokens: Tokens) -> str:
+    cookies = (cookie for cookie in kind.begin(tokens, time.time()) if "Max-Age=0" not in cookie)
+    return "; ".join([material.FOREIGN, *(cookie.partition(";")[0] for cookie in cookies)])
+
+
+def _environs(header: str, path: str) -> Callable[[int], Sequence[dict[str, object]]]:
+    return lambda count: [material.environ(each, path) for each in material.copies(header, count)]
+
+
+def _flask() -> tuple[Flask, str]:
+    app = Flask("bench")
+    app.secret_key = secrets.token_hex(32)
+
+    @app.get("/in")
+    def sign_in() -> str:
+        session["token"], session["user"] = material.access_token(1900), "ada"
+        return ""
+
+    cookie = app.test_client().get("/in").headers["Set-Cookie"].partition(";")[0]
+    return app, f"{material.FOREIGN}; {cookie}"
+
+
+def _open(app: Flask, environ: Any) -> object:
+    request = app.request_class(environ)
+    found = SecureCookieSessionInterface().open_session(app, request)
+    if not found:
+        raise RuntimeError("the session was not read")
+    return found
+
+
+class _Endpoint(InProcessEndpoint):
+    """Gives opaque access tokens of 600 characters, which say nothing of a subject."""
+
+    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+        return Refreshed(_opaque())
+
+
+def _opaque() -> Tokens:
+    return received(secrets.token_urlsafe(450), secrets.token_urlsafe(32), now=time.time(), expires_in=900)
+
+
+def scale(sessions: int) -> Scaling:
+    """Found sessions in the ledger of a real Redis, refresh each twice, and count."""
+    with running_redis() as server:
+        client = server.client()
+        store = RedisStore(client)
+        wrapped = TokenRefreshMiddleware(
+            material.application,
+            token_endpoint=_Endpoint(),  # type: ignore[arg-type]
+            routes=Routes(),
+            verifier=None,
+            store=store,
+        )
+        refresher = wrapped._refresher
+        store.read("warm")
+        empty = client.info("memory")["used_memory"]
+        first = _refresh_all(refresher, [_opaque() for _ in range(sessions)])
+        once = client.info("memory")["used_memory"]
+        client.config_resetstat()
+        began = time.perf_counter()
+        _refresh_all(refresher, first)
+        took = time.perf_counter() - began
+        twice = client.info("memory")["used_memory"]
+        stats = client.info("commandstats")
+    commands = {name.removeprefix("cmdstat_"): each["calls"] / sessions for name, each in stats.items()}
+    return Scaling(
+        sessions,
+        (once - empty) / sessions,
+        (twice - once) / sessions,
+        {name: calls for name, calls in commands.items() if calls >= 0.5},
+        sessions / took,
+    )
+
+
+def _refresh_all(refresher: Any, shown: list[Tokens]) -> list[Tokens]:
+    newer = []
+    for tokens in shown:
+        flight = refresher.refresh(tokens, good=False, limit=time.monotonic() + 5 + SEND_WITHIN, forced=True)
+        sent = refresher.to_send(flight)
+        if sent is None:
+            raise RuntimeError("a refresh gave nothing")
+        newer.append(sent)
+    return newer
