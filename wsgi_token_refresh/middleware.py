@@ -17,13 +17,14 @@ from .memo import Memo
 from .paths import has_control_characters
 from .refresher import STORE_DOWN, Flight, Refresher
 from .routes import Routes, Rule
+from .session_kind import SessionKind
 from .sessions.several import Several
 from .sessions.token_cookies import TokenCookies
 from .settings import read_settings
 from .store import Store
 from .stores.default import default_store
 from .token_endpoint import TokenEndpoint
-from .token_session import KEY, SIGNED_IN, Services, SessionKind, TokenSession, is_bearer, show
+from .token_session import KEY, SIGNED_IN, Services, TokenSession, is_bearer, show
 from .tokens import Rejected, Tokens, refresh_window
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ SESSIONS = ("sessions", *(f"sessions.{each}" for each in ("token_cookies", "seal
 LAYERS = (
     {"errors", "per_process", "ears"},
     {"tokens", "cookies", "paths", "sealing", "store", "memo", "urls"},
-    {"ledger", "routes", "dialects", "deadline_http", "person_index", *STORES},
+    {"ledger", "routes", "dialects", "deadline_http", "person_index", "session_kind", *STORES},
     {"decision", "records", "jwks"},
     {"verifier", "token_endpoint", "refresher", "wsgi", "holding", *SESSIONS},
     {"journal", "settings"},

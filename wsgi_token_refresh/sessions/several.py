@@ -3,44 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from ..cookies import MOST_VALUES
 from ..errors import ConfigurationError, CookieError
+from ..session_kind import SessionKind
 from ..tokens import Tokens
-
-
-class Kind(Protocol):
-    """What is needed of a kind of session."""
-
-    refresh_max_age: int
-    authenticates: bool
-    is_shared: bool
-    may_be_remembered: bool
-
-    def load(self, header: str) -> tuple[Tokens, ...]:
-        """Read tokens."""
-
-    def without_refresh_token(self, header: str) -> str:
-        """Cut out what public routes must not see."""
-
-    def for_application(self, header: str, tokens: Tokens | None) -> str:
-        """Cut out what the application must not see."""
-
-    def begin(self, tokens: Tokens, now: float) -> list[str]:
-        """Begin a session."""
-
-    def adopt(self, tokens: Tokens, now: float) -> list[str]:
-        """Begin the session of who came with another kind; the same one for all who come with the same tokens."""
-
-    def renew(self, tokens: Tokens, now: float, header: str) -> tuple[list[str], CookieError | None]:
-        """Write refreshed tokens."""
-
-    def end(self, header: str) -> None:
-        """End a session here."""
-
-    def expire(self) -> list[str]:
-        """Expire cookies."""
 
 
 class Several:
@@ -50,7 +17,7 @@ class Several:
     other are expired with it. Raises ``ConfigurationError`` for a kind that is named twice.
     """
 
-    def __init__(self, writes: Kind, reads: Sequence[Kind]) -> None:
+    def __init__(self, writes: SessionKind, reads: Sequence[SessionKind]) -> None:
         self._writes = writes
         self._others = tuple(reads)
         kinds = (writes, *self._others)

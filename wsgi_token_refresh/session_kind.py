@@ -1,0 +1,49 @@
+"""What every kind of session does."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .errors import CookieError
+from .tokens import Tokens
+
+
+class SessionKind(Protocol):
+    """How tokens are kept between requests.
+
+    ``authenticates`` tells whether genuine tokens that it loads need no verifier to say whose they are;
+    ``is_shared`` whether every host sees at once what one of them changes, and ``may_be_remembered`` whether a
+    ``Cookie`` header is enough to pass a request.
+    """
+
+    refresh_max_age: int
+    authenticates: bool
+    is_shared: bool
+    may_be_remembered: bool
+
+    def load(self, header: str) -> tuple[Tokens, ...]:
+        """Read the tokens of a ``Cookie`` header, in the order in which they are to be tried.
+
+        Raises ``StoreError`` where they lie in a store that is down.
+        """
+
+    def without_refresh_token(self, header: str) -> str:
+        """Give the ``Cookie`` header that public routes see."""
+
+    def for_application(self, header: str, tokens: Tokens | None) -> str:
+        """Give the ``Cookie`` header that the application sees."""
+
+    def begin(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values of a sign-in; raises ``CookieError``, and ``StoreError`` as ``load`` does."""
+
+    def adopt(self, tokens: Tokens, now: float) -> list[str]:
+        """Make the ``Set-Cookie`` values for who came with another kind of session; raises as ``begin`` does."""
+
+    def renew(self, tokens: Tokens, now: float, header: str) -> tuple[list[str], CookieError | None]:
+        """Make the ``Set-Cookie`` values for as much of refreshed tokens as can be kept, for who sent ``header``."""
+
+    def end(self, header: str) -> None:
+        """End here what this header shows; raises ``StoreError`` as ``load`` does."""
+
+    def expire(self) -> list[str]:
+        """Make the ``Set-Cookie`` values that take the session out of the browser."""
