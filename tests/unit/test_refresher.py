@@ -333,6 +333,20 @@ def test_nothing_is_asked_when(world, free, takes):
     assert world.refresh(good=False).outcome == Refreshed(newer), "nobody is held up by it"
 
 
+def test_a_caller_that_took_more_than_a_second_to_begin_sends_while_there_is_time(world):
+    world.later(EXPIRED)
+    newer = world.newer(1)
+    founded = []
+
+    def write_slowly(operation, key):
+        if operation == "swap" and key.startswith("family:"):
+            founded.append(key)
+            world.later(1.5 * SEND_WITHIN if len(founded) == 2 else 0)
+
+    world.store.before = write_slowly
+    assert world.refresh(good=False).outcome == Refreshed(newer)
+
+
 def test_a_caller_that_wrote_too_slowly_does_not_send(world):
     world.later(EXPIRED)
     founded = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -248,3 +249,14 @@ def test_where_there_may_be_many_hosts_it_says_so(runtime, one_host, monkeypatch
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert MANY_HOSTS in caplog.text
     assert "10.0.0.1" not in caplog.text
+
+
+def test_a_directory_of_its_own_that_somebody_cleaned_away_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    store = SqliteStore()
+    assert store.swap("k", None, b"one", 10)
+    (directory,) = tmp_path.iterdir()
+    shutil.rmtree(directory)
+    assert store.read("k").value is None
+    assert store.swap("k", None, b"two", 10)
+    store.close()

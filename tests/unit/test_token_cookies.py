@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from tests.unit.test_refresher import access_token
 from wsgi_token_refresh.cookies import MOST_BYTES
 from wsgi_token_refresh.errors import ConfigurationError, CookieError
 from wsgi_token_refresh.sessions.token_cookies import TokenCookies
@@ -233,3 +234,10 @@ def test_all_problems_at_once():
     with pytest.raises(ConfigurationError) as raised:
         TokenCookies(access_name="a b", refresh_name="c d", samesite="x", path="y", domain="z z", refresh_max_age=-1)
     assert len(raised.value.problems) == 6
+
+
+def test_a_life_that_the_token_does_not_tell_truly_travels_beside_it():
+    token = access_token(0, NOW, lifetime=300, iat=NOW - 7200)
+    tokens = Tokens(token, "r", NOW + 300, 300)
+    jar = "; ".join(each.partition(";")[0] for each in KIND.begin(tokens, NOW))
+    assert KIND.load(jar) == (tokens,)

@@ -31,7 +31,7 @@ from cryptography.x509.oid import NameOID
 from responses import matchers
 from urllib3.exceptions import NewConnectionError
 
-from wsgi_token_refresh.deadline_http import LATE, Call
+from wsgi_token_refresh.deadline_http import LATE, MOST_IDLE, Call
 from wsgi_token_refresh.dialects import Dialect
 from wsgi_token_refresh.errors import ConfigurationError, TokenResponseError
 from wsgi_token_refresh.token_endpoint import TokenEndpoint
@@ -411,6 +411,19 @@ class TestTheWire:
         server.threads[1].join(5)  # the server has hung up by then
         assert asked.refresh("r") == NEW
         assert len(server.connections) == 2
+
+    def test_a_connection_that_was_idle_for_long_is_not_used_again(self, started):
+        late = [0.0]
+        server, asked = started(answering(), monotonic=lambda: time.monotonic() + late[0])
+        for passed, connections in ((0.0, 1), (MOST_IDLE, 2), (MOST_IDLE / 10, 2)):
+            late[0] += passed
+            assert asked.refresh("r") == NEW
+            assert len(server.connections) == connections
+
+    @pytest.mark.parametrize("status", [b"102 Processing", b"103 Early Hints"])
+    def test_what_is_no_answer_yet_is_skipped(self, started, status):
+        _, asked = started(answering(b"HTTP/1.1 " + status + b"\r\nLink: </a>; rel=preload\r\n\r\n" + ANSWER))
+        assert [asked.refresh("r") for _ in range(2)] == [NEW] * 2
 
     def test_a_server_that_reads_and_hangs_up_on_a_reused_connection_may_have_processed(self, serve):
         def handler(server, connection):

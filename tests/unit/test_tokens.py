@@ -199,3 +199,9 @@ def test_repr_shows_no_token(value):
 
 def test_repr_of_a_failure_shows_its_reason():
     assert repr(Failed("aud: holds 'a'")) == "Failed(reason=\"aud: holds 'a'\")"
+
+
+def test_an_iat_of_hours_ago_is_not_the_token_s_own():
+    token = jwt(exp=NOW + 300, iat=NOW - 7200)
+    assert received(token, "r", now=NOW).lifetime == 300
+    assert received(jwt(exp=NOW + 300, iat=NOW - 60), "r", now=NOW).lifetime == 360
