@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from .errors import CookieError
@@ -47,3 +48,16 @@ class SessionKind(Protocol):
 
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
+
+
+def what_fits(
+    begin: Callable[[Tokens, float], list[str]], tokens: Tokens, now: float
+) -> tuple[list[str], CookieError | None]:
+    """Make the ``Set-Cookie`` values for tokens, or for their refresh token alone, and tell what was too large."""
+    try:
+        return begin(tokens, now), None
+    except CookieError as error:
+        try:
+            return begin(Tokens(refresh_token=tokens.refresh_token, genuine=tokens.genuine), now), error
+        except CookieError:
+            return [], error

@@ -16,6 +16,7 @@ from ..cookies import (
 )
 from ..errors import ConfigurationError, CookieError
 from ..memo import Memo
+from ..session_kind import what_fits
 from ..tokens import Tokens, numeric_date, token_times
 
 DAY = 86_400
@@ -110,13 +111,7 @@ class TokenCookies:
 
         With the refresh token alone the browser is handed the access token on its next request.
         """
-        try:
-            return self.begin(tokens, now), None
-        except CookieError as error:
-            try:
-                return self.begin(Tokens(refresh_token=tokens.refresh_token), now), error
-            except CookieError:
-                return [], error
+        return what_fits(self.begin, tokens, now)
 
     def end(self, header: str) -> None:
         """Do nothing: what a browser keeps, nobody else can end."""
