@@ -12,7 +12,7 @@ from typing import Protocol
 
 from . import ledger
 from .errors import StoreError
-from .ledger import FIRST_PAUSE, SEND_WITHIN, Family, State, Step
+from .ledger import SEND_WITHIN, Family, State, Step
 from .records import ATTEMPTS, HOUR, Look, Member, Records, unproven
 from .store import Store
 from .stores.memory import MemoryStore
@@ -226,7 +226,7 @@ class Refresher:
                 return flight
             if self._left(asked) <= 0 or (waited and look.family.calling is None):
                 break
-        return self._best(look, asked, Unreachable(True, "the refresh that it waited for gave nothing", _again(look)))
+        return self._best(look, asked, Unreachable(True, "the refresh that it waited for gave nothing", 1.0))
 
     # What the record says.
 
@@ -401,12 +401,6 @@ class Refresher:
         for family, (look, tokens) in list(self._unsaved.items()):
             self._records.keep(look, tokens, self._hand_over)
             self._unsaved.pop(family, None)
-
-
-def _again(look: Look) -> float:
-    """Seconds after which to ask again: a caller at its deadline was lost, and a pause begins there."""
-    left = 1.0 if look.family.calling is None else look.family.calling.deadline - look.now
-    return left + FIRST_PAUSE if left < 1.0 else 1.0
 
 
 def _is_other(look: Look, tokens: Tokens) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from wsgi_token_refresh import ledger
 from wsgi_token_refresh.dialects import DIALECTS, read_token_response
 from wsgi_token_refresh.errors import StoreError
-from wsgi_token_refresh.ledger import FIRST_PAUSE, SEND_WITHIN
+from wsgi_token_refresh.ledger import SEND_WITHIN
 from wsgi_token_refresh.records import DAY, HOUR, Records
 from wsgi_token_refresh.refresher import _MOST_UNSAVED, STORE_DOWN, Flight, Refresher
 from wsgi_token_refresh.stores.memory import MemoryStore
@@ -299,18 +299,6 @@ def test_who_waits_gives_up_at_its_own_limit(world):
     began = world.clock()
     assert world.refresh(good=False).outcome == WAITED_IN_VAIN
     assert world.clock() - began == TIMEOUT + SEND_WITHIN
-
-
-def test_who_gives_up_a_moment_before_a_lost_caller_s_deadline_comes_back_after_the_pause_that_follows(world):
-    world.later(EXPIRED)
-    let_another_call(world)
-    world.store.before = lambda operation, key: world.later(0.01 if operation == "wait" else 0)
-    limit = world.clock() + TIMEOUT + SEND_WITHIN - 0.02
-    flight = world.refresh(good=False, limit=limit)
-    assert flight.outcome.retry_after == pytest.approx(FIRST_PAUSE, abs=0.05)
-    world.later(flight.outcome.retry_after)
-    newer = world.newer(1)
-    assert world.refresh(good=False).outcome == Refreshed(newer)
 
 
 def test_a_good_token_passes_while_another_calls(world):
