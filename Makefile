@@ -12,6 +12,7 @@ test: env
 	@.venv/bin/python tools/test.py
 
 bench: env
+	@python3 tools/env.py --redis
 	@.venv/bin/python -m bench
 
 # Makes .venv, or makes it anew when setup.cfg or pyproject.toml has changed.

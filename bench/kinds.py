@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from flask import Flask, session
-from flask.sessions import SecureCookieSessionInterface
 
 from tests.real_redis import running_redis
 from wsgi_token_refresh import (
@@ -30,12 +28,13 @@ from wsgi_token_refresh.tokens import Outcome, Refreshed, Tokens, received
 
 from . import material
 from .memory import InProcessEndpoint
+from .others import others
 from .passing import REFRESH_TOKEN, _public_key
 from .turns import Subject, in_turns
 
 BARE, COOKIES, SEALED = "bare application", "TokenCookies", "SealedCookie"
 CHANGING = "SealedCookie, a foreign cookie changes"
-SERVER_SIDE, GET, FLASK = "ServerSideSession on Redis", "one GET of redis-py", "Flask's signed session"
+SERVER_SIDE, GET = "ServerSideSession on Redis", "one GET of redis-py"
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
@@ -66,7 +65,6 @@ def _subjects(size: int, client: redis.Redis, store: RedisStore) -> dict[str, Su
     kinds = {COOKIES: TokenCookies(), SEALED: SealedCookie(keys=[KEY]), SERVER_SIDE: ServerSideSession(store)}
     headers = {name: _header(kind, tokens) for name, kind in kinds.items()}
     wrapped = {name: _wrapped(kind, store) for name, kind in kinds.items()}
-    flask, flask_header = _flask()
     client.set("bench", b"x" * 3000)
     subjects = {
         name: Subject(lambda environ, app=app: app(environ, start), _environs(headers[name], path))
@@ -81,7 +79,7 @@ def _subjects(size: int, client: redis.Redis, store: RedisStore) -> dict[str, Su
             lambda count: [material.environ(each, path) for each in material.changing(headers[SEALED], count)],
         ),
         GET: Subject(lambda _: client.get("bench"), lambda count: [None] * count),
-        FLASK: Subject(lambda environ: _open(flask, environ), _environs(flask_header, path)),
+        **{name: Subject(call, _environs(header, path)) for name, (call, header) in others(size, client).items()},
     }
 
 
@@ -103,27 +101,6 @@ def _header(kind: Any, tokens: Tokens) -> str:
 
 def _environs(header: str, path: str) -> Callable[[int], Sequence[dict[str, object]]]:
     return lambda count: [material.environ(each, path) for each in material.copies(header, count)]
-
-
-def _flask() -> tuple[Flask, str]:
-    app = Flask("bench")
-    app.secret_key = secrets.token_hex(32)
-
-    @app.get("/in")
-    def sign_in() -> str:
-        session["token"], session["user"] = material.access_token(1900), "ada"
-        return ""
-
-    cookie = app.test_client().get("/in").headers["Set-Cookie"].partition(";")[0]
-    return app, f"{material.FOREIGN}; {cookie}"
-
-
-def _open(app: Flask, environ: Any) -> object:
-    request = app.request_class(environ)
-    found = SecureCookieSessionInterface().open_session(app, request)
-    if not found:
-        raise RuntimeError("the session was not read")
-    return found
 
 
 class _Endpoint(InProcessEndpoint):

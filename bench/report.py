@@ -17,7 +17,10 @@ from .storm import DELAY, REQUESTS, Storm
 
 Target = tuple[str, str, str, bool]
 
-_PACKAGES = ("werkzeug", "pyjwt", "cryptography", "requests", "flask", "flask-jwt-extended", "gunicorn", "gevent")
+_PACKAGES = (
+    *("werkzeug", "pyjwt", "cryptography", "requests", "redis", "gunicorn", "gevent"),
+    *("flask", "flask-jwt-extended", "flask-session", "beaker"),
+)
 _ORDER = (BARE, NOOP, "public", "optional", "protected", CHANGING, MISS, PARSE, DECODE, DECODE_NEW, EXTENDED)
 
 
@@ -88,7 +91,9 @@ def of_kinds(found: Mapping[str, float]) -> list[str]:
         "## Kinds of session",
         "Microseconds for each request, and what is over the bare application; access token of 1.9 kB, Redis on this "
         "machine. `ServerSideSession` reads it once for each request, which is the round trip of the row *one GET*; "
-        "Flask's session is opened, and holds a token of the same size.",
+        "the sessions of others hold a token of the same size. Flask's, and Flask-Session on the same Redis, are "
+        "opened and not written (Flask-Session writes its own after each request unless it is told not to); "
+        "Beaker's is read through its middleware, and not written either.",
         _table(("", "µs", "over"), rows),
     ]
 

@@ -35,11 +35,13 @@ class MissingError(Exception):
 
 
 def main() -> None:
-    """Make ``.venv``."""
+    """Make ``.venv``; with ``--redis`` it has a redis-server for the benchmarks."""
     folder = os.path.join(ROOT, ".venv")
     try:
         if not is_ready(folder):
             make(folder, *pythons()[0])
+        if "--redis" in sys.argv[1:]:
+            add_redis(folder)
     except MissingError as missing:
         sys.exit(str(missing))
     except KeyboardInterrupt:
