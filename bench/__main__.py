@@ -6,9 +6,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from . import kinds, material, memory, passing, refreshing, report, storm
+from . import kinds, material, memory, passing, refreshing, report, scaling, storm
 
-PARTS = ("passing", "kinds", "refreshing", "storm", "memory")
+PARTS = ("passing", "kinds", "refreshing", "storm", "memory", "scaling")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
@@ -31,7 +31,6 @@ def _passing(found: report.Found, quick: bool) -> None:
 
 def _kinds(found: report.Found, quick: bool) -> None:
     found.kinds = kinds.measure(1900, rounds=5 if quick else 21, count=200 if quick else 600)
-    found.scaling = kinds.scale(200 if quick else 5000)
 
 
 def _refreshing(found: report.Found, quick: bool) -> None:
@@ -47,7 +46,18 @@ def _memory(found: report.Found, quick: bool) -> None:
     found.growth = memory.measure(2000 if quick else 100_000)
 
 
-_MEASURE = {"passing": _passing, "kinds": _kinds, "refreshing": _refreshing, "storm": _storm, "memory": _memory}
+def _scaling(found: report.Found, quick: bool) -> None:
+    found.scaling = scaling.measure(300 if quick else 5000)
+
+
+_MEASURE = {
+    "passing": _passing,
+    "kinds": _kinds,
+    "refreshing": _refreshing,
+    "storm": _storm,
+    "memory": _memory,
+    "scaling": _scaling,
+}
 
 
 def _arguments() -> Namespace:

@@ -1,12 +1,10 @@
-"""The pass path of each kind of session, and what the store has of it, on a real Redis."""
+"""The pass path of each kind of session, beside those of others, on a real Redis."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -21,13 +19,11 @@ from wsgi_token_refresh import (
     TokenEndpoint,
     TokenRefreshMiddleware,
 )
-from wsgi_token_refresh.ledger import SEND_WITHIN
 from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.stores.redis import RedisStore
-from wsgi_token_refresh.tokens import Outcome, Refreshed, Tokens, received
+from wsgi_token_refresh.tokens import Tokens, received
 
 from . import material
-from .memory import InProcessEndpoint
 from .others import others
 from .passing import REFRESH_TOKEN, _public_key
 from .turns import Subject, in_turns
@@ -36,17 +32,6 @@ BARE, COOKIES, SEALED = "bare application", "TokenCookies", "SealedCookie"
 CHANGING = "SealedCookie, a foreign cookie changes"
 SERVER_SIDE, GET = "ServerSideSession on Redis", "one GET of redis-py"
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """What a session is to Redis: ``memory`` in bytes for each, commands for each refresh, refreshes a second."""
-
-    sessions: int
-    memory: float
-    generation: float
-    commands: dict[str, float]
-    refreshes: float
 
 
 def measure(size: int, *, rounds: int, count: int) -> dict[str, float]:
@@ -101,58 +86,3 @@ def _header(kind: Any, tokens: Tokens) -> str:
 
 def _environs(header: str, path: str) -> Callable[[int], Sequence[dict[str, object]]]:
     return lambda count: [material.environ(each, path) for each in material.copies(header, count)]
-
-
-class _Endpoint(InProcessEndpoint):
-    """Gives opaque access tokens of 600 characters, which say nothing of a subject."""
-
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
-        return Refreshed(_opaque())
-
-
-def _opaque() -> Tokens:
-    return received(secrets.token_urlsafe(450), secrets.token_urlsafe(32), now=time.time(), expires_in=900)
-
-
-def scale(sessions: int) -> Scaling:
-    """Found sessions in the ledger of a real Redis, refresh each twice, and count."""
-    with running_redis() as server:
-        client = server.client()
-        store = RedisStore(client)
-        wrapped = TokenRefreshMiddleware(
-            material.application,
-            token_endpoint=_Endpoint(),  # type: ignore[arg-type]
-            routes=Routes(),
-            verifier=None,
-            store=store,
-        )
-        refresher = wrapped._refresher
-        store.read("warm")
-        empty = client.info("memory")["used_memory"]
-        first = _refresh_all(refresher, [_opaque() for _ in range(sessions)])
-        once = client.info("memory")["used_memory"]
-        client.config_resetstat()
-        began = time.perf_counter()
-        _refresh_all(refresher, first)
-        took = time.perf_counter() - began
-        twice = client.info("memory")["used_memory"]
-        stats = client.info("commandstats")
-    commands = {name.removeprefix("cmdstat_"): each["calls"] / sessions for name, each in stats.items()}
-    return Scaling(
-        sessions,
-        (once - empty) / sessions,
-        (twice - once) / sessions,
-        {name: calls for name, calls in commands.items() if calls >= 0.5},
-        sessions / took,
-    )
-
-
-def _refresh_all(refresher: Any, shown: list[Tokens]) -> list[Tokens]:
-    newer = []
-    for tokens in shown:
-        flight = refresher.refresh(tokens, good=False, limit=time.monotonic() + 5 + SEND_WITHIN, forced=True)
-        sent = refresher.to_send(flight)
-        if sent is None:
-            raise RuntimeError("a refresh gave nothing")
-        newer.append(sent)
-    return newer
