@@ -6,9 +6,9 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from . import kinds, material, memory, passing, refreshing, report, scaling, storm
+from . import kinds, material, memory, passing, refreshing, report, scaling, storm, waiting
 
-PARTS = ("passing", "kinds", "refreshing", "storm", "memory", "scaling")
+PARTS = ("passing", "kinds", "refreshing", "storm", "memory", "waiting", "scaling")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
@@ -46,6 +46,12 @@ def _memory(found: report.Found, quick: bool) -> None:
     found.growth = memory.measure(2000 if quick else 100_000)
 
 
+def _waiting(found: report.Found, quick: bool) -> None:
+    for store in (waiting.SQLITE, waiting.REDIS):
+        for waiters in (2, 20):
+            found.waiting[store, waiters] = waiting.measure(store, waiters=waiters, rounds=5 if quick else 50)
+
+
 def _scaling(found: report.Found, quick: bool) -> None:
     found.scaling = scaling.measure(300 if quick else 5000)
 
@@ -56,6 +62,7 @@ _MEASURE = {
     "refreshing": _refreshing,
     "storm": _storm,
     "memory": _memory,
+    "waiting": _waiting,
     "scaling": _scaling,
 }
 

@@ -56,11 +56,11 @@ def opaque() -> Tokens:
     return received(secrets.token_urlsafe(450), secrets.token_urlsafe(32), now=time.time(), expires_in=900)
 
 
-def refresher(store: Store) -> Refresher:
+def refresher(store: Store, endpoint: OpaqueEndpoint | None = None) -> Refresher:
     """Make what refreshes, as the middleware does."""
     return Refresher(
         store,
-        OpaqueEndpoint(),
+        OpaqueEndpoint() if endpoint is None else endpoint,
         refresh_before=300.0,
         hand_over=600.0,
         lives=_DAYS * 86_400.0,

@@ -15,6 +15,7 @@ from .passing import BARE, CHANGING, DECODE, DECODE_NEW, EXTENDED, MISS, NOOP, P
 from .refreshing import Refreshing
 from .scaling import A_DAY, LOOKED_UP_EVERY, REFRESHED_EVERY, Scaling
 from .storm import DELAY, REQUESTS, Storm
+from .waiting import CALL, PROCESSES, Waiting
 
 Target = tuple[str, str, str, bool]
 
@@ -35,6 +36,7 @@ class Found:
     growth: Growth | None = None
     kinds: dict[str, float] = field(default_factory=dict)
     scaling: Scaling | None = None
+    waiting: dict[tuple[str, int], Waiting] = field(default_factory=dict)
 
 
 def document(found: Found) -> str:
@@ -45,6 +47,7 @@ def document(found: Found) -> str:
     sections += refresh(found.refreshing) if found.refreshing else []
     sections += storm(found.storms) if found.storms else []
     sections += memory(found.growth) if found.growth else []
+    sections += waiting(found.waiting) if found.waiting else []
     sections += scaling(found.scaling) if found.scaling else []
     return "\n\n".join(sections) + "\n"
 
@@ -145,6 +148,20 @@ def memory(found: Growth) -> list[str]:
     ]
 
 
+def waiting(found: Mapping[tuple[str, int], Waiting]) -> list[str]:
+    """Write how soon those who wait have the outcome."""
+    rows = [
+        (store, waiters, each.rounds, f"{each.p50:.1f}", f"{each.p95:.1f}", f"{each.longest:.1f}")
+        for (store, waiters), each in found.items()
+    ]
+    return [
+        "## Waiting for a refresh",
+        f"Milliseconds from the answer of an authorization server, which takes {1000 * CALL:.0f} ms, until those who "
+        f"wait in {PROCESSES} other processes have the new tokens: what the caller writes is in it.",
+        _table(("store", "waiters", "rounds", "p50", "p95", "longest"), rows),
+    ]
+
+
 def scaling(found: Scaling) -> list[str]:
     """Write how many sessions a store carries."""
     commands = ", ".join(f"{calls} {name}" for name, calls in found.commands.items())
@@ -182,6 +199,9 @@ def scaling(found: Scaling) -> list[str]:
 def targets(found: Found) -> list[str]:
     """Write the figures that this package promises beside those that were found."""
     rows = [*_pass_targets(found.passing), *_kind_targets(found.kinds), *_storm_targets(found.storms)]
+    for (store, waiters), each in found.waiting.items():
+        name = f"{waiters} who wait over {store}: answered after the outcome, p95"
+        rows.append((name, "10 ms", f"{each.p95:.1f} ms", each.p95 <= 10))
     if found.refreshing is not None:
         over = found.refreshing.wrapped - found.refreshing.bare
         rows.append(("a refresh over the server's time, median", "2 ms", f"{over:.2f} ms", over <= 2))

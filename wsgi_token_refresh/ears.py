@@ -1,22 +1,28 @@
-"""Waiting for a record: of all who wait in one process for the same one, one listens and wakes the others."""
+"""Waiting for a record: of all who wait in one process for the same one, one looks and tells the others."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+from .store import Entry
 
 _LOOK_AGAIN = 1.0
 
+Pause = Callable[[float], object]
+"""Waits until there may be news, for so many seconds at most."""
+
 
 class _Ear:
-    """Those of one process who wait for one record: one of them listens."""
+    """Those of one process who wait for one record: one of them looks."""
 
     def __init__(self) -> None:
         self.heard = 0
         self.users = 0
         self._is_taken = False
+        self._news: tuple[float, Entry] | None = None
         self._changed = threading.Condition()
 
     @contextmanager
@@ -32,8 +38,17 @@ class _Ear:
                     self._is_taken, self.heard = False, self.heard + 1
                     self._changed.notify_all()
 
+    def tell(self, at: float, entry: Entry) -> None:
+        """Keep what was read at a moment (monotonic seconds) for the others."""
+        self._news = (at, entry)
+
+    def news(self, since: float, seen: bytes) -> Entry | None:
+        """Give what another one has read since a moment, if it is no longer ``seen``."""
+        at, entry = self._news or (0.0, None)
+        return entry if entry is not None and at >= since and entry.value != seen else None
+
     def wait(self, heard: int, seconds: float) -> None:
-        """Wait until whoever listens has stopped to since then."""
+        """Wait until whoever looks has stopped to since then."""
         with self._changed:
             self._changed.wait_for(lambda: self.heard != heard or not self._is_taken, seconds)
 
@@ -45,23 +60,36 @@ class Ears:
         self._lock = threading.Lock()
         self._by_key: dict[str, _Ear] = {}
 
-    def wait(self, key: str, seconds: float, has_changed: Callable[[], bool], listen: Callable[[float], bool]) -> None:
-        """Return when the record has changed, or after ``seconds``.
+    def wait(
+        self,
+        key: str,
+        seen: bytes,
+        seconds: float,
+        *,
+        read: Callable[[], Entry],
+        listening: Callable[[], AbstractContextManager[Pause]],
+    ) -> Entry | None:
+        """Give the record when it is no longer ``seen``; None after ``seconds``.
 
-        ``listen`` is called by one of all: it returns at a moment (monotonic seconds) at the latest, and tells whether
-        the record has changed.
+        One of all keeps on reading, and pauses in between as it is ``listening``.
         """
-        until = time.monotonic() + seconds
+        came = time.monotonic()
+        until = came + seconds
         with self._of(key) as ear:
             while (left := until - time.monotonic()) > 0:
-                with ear.taken() as listens:
-                    if listens and listen(until):
-                        return
-                if not listens:
-                    heard = ear.heard
-                    if has_changed():
-                        return
+                entry = ear.news(came, seen)
+                if entry is not None:
+                    return entry
+                with ear.taken() as looks:
+                    entry = _look(ear, seen, until, read, listening) if looks else None
+                if entry is not None:
+                    return entry
+                if not looks:
+                    heard, entry = ear.heard, read()
+                    if entry.value != seen:
+                        return entry
                     ear.wait(heard, min(left, _LOOK_AGAIN))
+        return None
 
     @contextmanager
     def _of(self, key: str) -> Iterator[_Ear]:
@@ -76,3 +104,22 @@ class Ears:
                 ear.users -= 1
                 if not ear.users:
                     self._by_key.pop(key)
+
+
+def _look(
+    ear: _Ear,
+    seen: bytes,
+    until: float,
+    read: Callable[[], Entry],
+    listening: Callable[[], AbstractContextManager[Pause]],
+) -> Entry | None:
+    with listening() as pause:
+        while True:
+            at, entry = time.monotonic(), read()
+            if entry.value != seen:
+                ear.tell(at, entry)
+                return entry
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            pause(left)

@@ -49,8 +49,7 @@ class Journal:
         self, environ: WSGIEnvironment, rule: Rule, decision: Answer, flight: Flight, *, held: Held, began: float
     ) -> None:
         """Write a line for a request (DEBUG), and one for what somebody should know."""
-        if flight.outcome is not None:
-            self.consulted(flight)
+        self.consulted(flight)
         if rule is Rule.PUBLIC or not log.isEnabledFor(logging.DEBUG):
             return
         now = self._clock()
@@ -74,10 +73,10 @@ class Journal:
         """Say what somebody must put right."""
         self._once(logging.ERROR, message)
 
-    def store_down(self, error: Exception | None) -> None:
-        """Say that nothing is refreshed meanwhile; ``error`` is for who looks closer."""
-        self._once(logging.WARNING, f"{STORE_DOWN}: good tokens pass, and nothing is refreshed meanwhile")
-        log.debug("%s", error)
+    def store_down(self, why: object) -> None:
+        """Say that nothing is refreshed meanwhile, and why; an error of a store shows no record."""
+        message = f"{STORE_DOWN} ({why}): good tokens pass, and nothing is refreshed meanwhile"
+        self._once(logging.WARNING, message, cause=STORE_DOWN)
 
     def misconfigured(self, reason: str) -> None:
         """Say that what the authorization server issues is not what the verifier wants."""
@@ -89,10 +88,10 @@ class Journal:
     def consulted(self, flight: Flight) -> None:
         """Say what the ledger or the authorization server said, where somebody should know."""
         outcome, name = flight.outcome, _name(flight)
+        if flight.down:
+            self.store_down(flight.down)
         if isinstance(outcome, Refreshed) and flight.own:
             log.info("refreshed session=%s", name)
-        elif isinstance(outcome, Unreachable) and outcome.reason == STORE_DOWN:
-            self.store_down(None)
         elif isinstance(outcome, Unreachable) and flight.own:
             log.warning("no tokens from %s: %s session=%s", self._url, outcome.reason, name)
         elif isinstance(outcome, Rejected) and not outcome.ends_session:
@@ -114,12 +113,12 @@ class Journal:
         elif flight.own:
             log.warning("session over: the authorization server refused the refresh token: %s session=%s", code, name)
 
-    def _once(self, level: int, message: str) -> None:
-        now = self._monotonic()
-        if now - self._told.get(message, -MINUTE) >= MINUTE:
+    def _once(self, level: int, message: str, *, cause: str | None = None) -> None:
+        now, cause = self._monotonic(), cause or message
+        if now - self._told.get(cause, -MINUTE) >= MINUTE:
             if len(self._told) >= _MOST_CAUSES:
                 self._told.clear()
-            self._told[message] = now
+            self._told[cause] = now
             log.log(level, "%s", message)
 
 

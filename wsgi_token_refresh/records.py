@@ -11,7 +11,7 @@ from . import ledger
 from .errors import StoreError
 from .ledger import Family, Row, State
 from .sealing import fingerprint, key_under, new_key, seal, unseal
-from .store import Store
+from .store import Entry, Store
 from .tokens import Tokens
 
 HOUR = 3600.0
@@ -73,14 +73,7 @@ class Records:
 
     def look(self, member: Member) -> Look | None:
         """Read a family; None where its record is gone."""
-        entry = self._store.read(_family_key(member.family))
-        if entry.value is None:
-            return None
-        family = ledger.decode_family(entry.value)
-        plain = None if family is None else unseal(member.key, family.sealed, member.family)
-        if family is None or plain is None:
-            return None
-        return Look(member, entry.value, ledger.as_of(family, entry.now), Tokens(*json.loads(plain)), entry.now)
+        return _opened(member, self._store.read(_family_key(member.family)))
 
     def found(self, tokens: Tokens, *, lives: float | None = None, replaces: bool = False) -> Member | None:
         """Write a family, then the row that leads to it; None where another was faster.
@@ -166,9 +159,10 @@ class Records:
         """Write a family where ``value`` still stands, and tell whether it did."""
         return self._store.swap(_family_key(member.family), value, ledger.encode_family(family), self._life(family))
 
-    def wait(self, look: Look, seconds: float) -> None:
-        """Return when the family is no longer as it was looked at, or after ``seconds``."""
-        self._store.wait(_family_key(look.member.family), look.value, seconds)
+    def wait(self, look: Look, seconds: float) -> Look | None:
+        """Look at the family when it is no longer as it was; None after ``seconds``, or where its record is gone."""
+        entry = self._store.wait(_family_key(look.member.family), look.value, seconds)
+        return None if entry is None else _opened(look.member, entry)
 
     def renew(self, look: Look) -> None:
         """Let the current row live as long as the cookie that is about to be handed over."""
@@ -212,6 +206,16 @@ class Records:
 
     def _fingerprint(self, tokens: Tokens) -> str:
         return fingerprint(self._identity, tokens.refresh_token or "")
+
+
+def _opened(member: Member, entry: Entry) -> Look | None:
+    if entry.value is None:
+        return None
+    family = ledger.decode_family(entry.value)
+    plain = None if family is None else unseal(member.key, family.sealed, member.family)
+    if family is None or plain is None:
+        return None
+    return Look(member, entry.value, ledger.as_of(family, entry.now), Tokens(*json.loads(plain)), entry.now)
 
 
 def unproven(tokens: Tokens) -> Tokens:

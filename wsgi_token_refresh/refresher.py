@@ -53,7 +53,7 @@ class Flight:
     ``outcome`` is None where the tokens that it has are the ones to go on with. ``own`` is True where this
     request itself asked the authorization server. ``member`` is None where the ledger could not be read.
     ``lost`` is why the answer to the refresh before this one never came, where that may have been processed.
-    ``shown`` are the tokens of a request that went on without the ledger.
+    ``shown`` are the tokens of a request that went on without the ledger, ``down`` is why the store could not be asked.
     """
 
     outcome: Outcome | None
@@ -61,6 +61,7 @@ class Flight:
     own: bool = False
     lost: str = ""
     shown: Tokens | None = None
+    down: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,10 @@ class Refresher:
         try:
             return self._refresh(self._records, asked)
         except StoreError as error:
-            log.debug("%s: %s", STORE_DOWN, error)
+            down = str(error)
         if self._alone is None:
-            return Flight(Unreachable(False, STORE_DOWN))
-        return replace(self._refresh(self._alone, asked), member=None, shown=tokens)
+            return Flight(Unreachable(False, STORE_DOWN), down=down)
+        return replace(self._refresh(self._alone, asked), member=None, shown=tokens, down=down)
 
     def limit(self) -> float:
         """Tell until when a request that begins now may take (monotonic seconds)."""
@@ -139,8 +140,8 @@ class Refresher:
         try:
             self._save()
             look = self._records.find(tokens)
-        except StoreError:
-            return Flight(None)
+        except StoreError as error:
+            return Flight(None, down=str(error))
         if look is None:
             return Flight(None)
         if look.family.state is not State.LIVE:
@@ -213,13 +214,13 @@ class Refresher:
             return False
 
     def _refresh(self, records: Records, asked: _Asked) -> Flight:
-        waited = False
+        waited, newer = False, None
         for _ in range(ATTEMPTS):
-            look = self._look(records, asked)
+            look, newer = newer or self._look(records, asked), None
             flight = self._answer(look, asked)
             if flight is None and look.family.calling is not None:
                 waited = True
-                records.wait(look, max(0.0, min(look.family.calling.deadline - look.now, self._left(asked))))
+                newer = self._wait(records, look, look.family.calling.deadline, asked)
             elif flight is None and not waited:
                 flight = self._call(records, look, asked)
             if flight is not None:
@@ -227,6 +228,11 @@ class Refresher:
             if self._left(asked) <= 0 or (waited and look.family.calling is None):
                 break
         return self._best(look, asked, Unreachable(True, "the refresh that it waited for gave nothing", 1.0))
+
+    def _wait(self, records: Records, look: Look, deadline: float, asked: _Asked) -> Look | None:
+        """Wait for a call to end; None where the record must be looked for, as that of a family that gave way."""
+        newer = records.wait(look, max(0.0, min(deadline - look.now, self._left(asked))))
+        return newer if newer is not None and newer.family.state is State.LIVE else None
 
     # What the record says.
 

@@ -29,5 +29,5 @@ class Store(Protocol):
     def touch(self, key: str, lives: float) -> None:
         """Let a record live for ``lives`` seconds from now; nothing where there is none."""
 
-    def wait(self, key: str, seen: bytes, seconds: float) -> None:
-        """Return when the record is no longer ``seen``, or after ``seconds``."""
+    def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
+        """Give the record when it is no longer ``seen``; None after ``seconds``."""

@@ -144,14 +144,14 @@ class StoreContract:
     def test_a_wait_for_what_has_changed_is_over_at_once(self, store):
         store.swap("k", None, b"one", 10)
         began = time.monotonic()
-        store.wait("k", b"other", PATIENCE)
-        store.wait("nothing", b"one", PATIENCE)
+        assert store.wait("k", b"other", PATIENCE).value == b"one"
+        assert store.wait("nothing", b"one", PATIENCE).value is None
         assert time.monotonic() - began < PATIENCE / 2
 
     def test_a_wait_for_what_stays_takes_its_time(self, store):
         store.swap("k", None, b"one", 10)
         began = time.monotonic()
-        store.wait("k", b"one", 0.05)
+        assert store.wait("k", b"one", 0.05) is None
         assert time.monotonic() - began >= 0.05
 
     def test_a_wait_for_no_time_is_over_at_once(self, store):
@@ -168,8 +168,7 @@ class StoreContract:
         def work(n):
             if n == 0:
                 return store.swap("k", b"one", b"two", 10)
-            store.wait("k", b"one", PATIENCE)
-            return store.read("k").value
+            return store.wait("k", b"one", PATIENCE).value
 
         assert in_threads(3, work) == [True, b"two", b"two"]
         assert time.monotonic() - began < PATIENCE / 2

@@ -137,8 +137,7 @@ def test_waiters_are_woken_and_do_not_look_again_and_again(store, server):
 
     def wait():
         waiting.wait(PATIENCE)
-        store.wait("k", b"one", PATIENCE)
-        woken.append(store.read("k").value)
+        woken.append(store.wait("k", b"one", PATIENCE).value)
 
     threads = [threading.Thread(target=wait) for _ in range(4)]
     for thread in threads:

@@ -154,10 +154,12 @@ class SteppedStore:
         self._point(f"touch {key[:4]}")
         self.inner.touch(key, lives)
 
-    def wait(self, key: str, seen: bytes, seconds: float) -> None:
+    def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
         world, until = self.world, self.world.now + seconds
         world.block(lambda: self.inner.read(key).value != seen or world.store_down, until)
         self._point("woken")
+        entry = self.inner.read(key)
+        return None if entry.value == seen else entry
 
     def _point(self, what: str) -> None:
         self.world.point(what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 import pytest
@@ -15,6 +16,7 @@ from wsgi_token_refresh.refresher import STORE_DOWN, Flight
 from wsgi_token_refresh.routes import Rule
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Unreachable
 
+TRIES = itertools.count()
 TOKENS = issued(1, NOW)
 HELD = Held(TOKENS, Access.FRESH)
 MEMBER = Member("c0ffee00" + 24 * "1", 3, b"the key of the family")
@@ -74,9 +76,14 @@ def decide(journal, decision, flight, *, rule=Rule.PROTECTED, held=HELD):
         ),
         pytest.param(Flight(Unreachable(True, "timed out"), MEMBER), [], id="no answer to another"),
         pytest.param(
-            Flight(Unreachable(False, STORE_DOWN)),
-            [("WARNING", "the store is down: good tokens pass, and nothing is refreshed meanwhile")],
+            Flight(Unreachable(False, STORE_DOWN), down="disk full"),
+            [("WARNING", "the store is down (disk full): good tokens pass, and nothing is refreshed meanwhile")],
             id="the store is down",
+        ),
+        pytest.param(
+            Flight(None, down="disk full"),
+            [("WARNING", "the store is down (disk full): good tokens pass, and nothing is refreshed meanwhile")],
+            id="the store is down, and the token is good",
         ),
         pytest.param(
             Flight(Rejected("invalid_client", ends_session=False), MEMBER, own=True),
@@ -165,7 +172,9 @@ def test_a_request_that_the_memo_knew_is_one_line_at_debug(journal, told):
     [
         pytest.param(lambda journal: journal.error("the key is wrong"), id="an error"),
         pytest.param(lambda journal: journal.misconfigured("aud is wrong"), id="a misconfiguration"),
-        pytest.param(lambda journal: decide(journal, LIVE, Flight(Unreachable(False, STORE_DOWN))), id="a lost store"),
+        pytest.param(
+            lambda journal: decide(journal, LIVE, Flight(None, down=f"tried {next(TRIES)} times")), id="a lost store"
+        ),
         pytest.param(
             lambda journal: decide(journal, LIVE, Flight(Rejected("invalid_client", ends_session=False), MEMBER)),
             id="a refusal of this client",

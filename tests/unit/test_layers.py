@@ -14,8 +14,8 @@ ROOT = Path(wsgi_token_refresh.__file__).parent
 STORES = ("stores", *(f"stores.{each}" for each in ("memory", "sqlite", "redis", "default")))
 SESSIONS = ("sessions", *(f"sessions.{each}" for each in ("token_cookies", "sealed_cookie", "server_side", "several")))
 LAYERS = (
-    {"errors", "per_process", "ears"},
-    {"tokens", "cookies", "paths", "sealing", "store", "memo", "urls"},
+    {"errors", "per_process", "store"},
+    {"tokens", "cookies", "paths", "sealing", "ears", "memo", "urls"},
     {"ledger", "routes", "dialects", "deadline_http", "person_index", "session_kind", *STORES},
     {"decision", "records", "jwks"},
     {"verifier", "token_endpoint", "refresher", "wsgi", "holding", *SESSIONS},

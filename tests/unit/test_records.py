@@ -250,9 +250,9 @@ def test_a_damaged_family_is_not_changed(records, member, store):
 def test_waiting_returns_when_the_family_has_changed(records, another, member, store, clock):
     look = records.find(FIRST)
     store.once("wait", "family:", lambda: another.change(member, ended))
-    records.wait(look, 5.0)
+    assert records.wait(look, 5.0).family.state is State.ENDED
     assert clock() == NOW
-    records.wait(records.find(FIRST), 5.0)
+    assert records.wait(records.find(FIRST), 5.0) is None
     assert clock() == NOW + 5.0
 
 

@@ -109,6 +109,8 @@ class Disturbed:
         self._begin("wait", key)
         if self.inner.read(key).value == seen:
             self.clock.now += seconds
+        entry = self.inner.read(key)
+        return None if entry.value == seen else entry
 
     def go_down(self, *operations, on=""):
         """Be down, for these operations (all where none is named), on keys that begin so."""
@@ -738,7 +740,7 @@ def test_looking_up_tokens_that_nobody_knows_founds_nothing(world):
 
 def test_looking_up_while_the_store_is_down_lets_good_tokens_pass(world):
     world.store.go_down()
-    assert world.host.look_up(world.first) == Flight(None)
+    assert world.host.look_up(world.first) == Flight(None, down="down")
 
 
 def test_looking_up_tells_that_a_session_has_ended(world):

@@ -309,7 +309,7 @@ def test_a_store_that_is_down_logs_nobody_out_of_a_session_that_lies_there(kinds
         assert browser.get("/login").status_code == 200
     assert browser.get("/dashboard").status_code == 200
     assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
-        "the store is down: good tokens pass, and nothing is refreshed meanwhile"
+        "the store is down (down): good tokens pass, and nothing is refreshed meanwhile"
     ]
 
 

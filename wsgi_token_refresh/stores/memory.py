@@ -68,11 +68,13 @@ class MemoryStore:
                 records.values[key] = (value, now + lives)
                 records.values.move_to_end(key)
 
-    def wait(self, key: str, seen: bytes, seconds: float) -> None:
-        """Return when the record is no longer ``seen``, or after ``seconds``."""
+    def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
+        """Give the record when it is no longer ``seen``; None after ``seconds``."""
         records = self._records.get()
         with records.changed:
             records.changed.wait_for(lambda: _living(records, key, self._clock()) != seen, seconds)
+        entry = self.read(key)
+        return None if entry.value == seen else entry
 
     def _make_room(self, records: _Records, now: float) -> None:
         for key in list(_first(records.values, _SWEEP)):

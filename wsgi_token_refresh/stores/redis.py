@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.client import NEVER_DECODE, PubSub
 from redis.retry import Retry
 
-from ..ears import Ears
+from ..ears import Ears, Pause
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
 from ..store import Entry
@@ -117,33 +117,33 @@ class RedisStore:
         with self._asking():
             self._clients.get().pexpire(self._prefix + key, int(lives * 1000))
 
-    def wait(self, key: str, seen: bytes, seconds: float) -> None:
-        """Return when the record is no longer ``seen``, or after ``seconds``; Redis says when.
+    def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
+        """Give the record when it is no longer ``seen``; None after ``seconds``. Redis says when.
 
-        Of those who wait in one process for one record one listens, and wakes the others.
+        Of those who wait in one process for one record one listens, and tells the others.
         """
-        self._ears.get().wait(
-            key, seconds, lambda: self.read(key).value != seen, lambda until: self._listen(key, seen, until)
+        return self._ears.get().wait(
+            key, seen, seconds, read=lambda: self.read(key), listening=lambda: self._listening(key)
         )
 
-    def _listen(self, key: str, seen: bytes, until: float) -> bool:
-        """Tell whether the record has changed by ``until``."""
+    @contextmanager
+    def _listening(self, key: str) -> Iterator[Pause]:
+        """Listen for changes; who cannot looks again and again instead."""
         listener = self._clients.get().pubsub()
         try:
             hears = self._subscribes(listener, key)
-            while self.read(key).value == seen:
-                left = until - time.monotonic()
-                if left <= 0:
-                    return False
-                hears = hears and _heard(listener, min(left, _LOOK_AGAIN))
+
+            def pause(seconds: float) -> None:
+                nonlocal hears
+                hears = hears and _heard(listener, min(seconds, _LOOK_AGAIN))
                 if not hears:
-                    time.sleep(min(left, _POLL))
-            return True
+                    time.sleep(min(seconds, _POLL))
+
+            yield pause
         finally:
             listener.close()
 
     def _subscribes(self, listener: PubSub, key: str) -> bool:
-        """Listen for changes; who cannot looks again and again instead."""
         try:
             listener.subscribe(self._prefix + key)
             # What changes before the server confirms is seen by the read that follows, what changes later is heard.

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,27 +115,20 @@ class SqliteStore:
         with self._connection() as connection:
             _run(connection, "UPDATE records SET dies = ? WHERE key = ? AND dies > ?", (now + lives, key, now))
 
-    def wait(self, key: str, seen: bytes, seconds: float) -> None:
-        """Return when the record is no longer ``seen``, or after ``seconds``.
+    def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
+        """Give the record when it is no longer ``seen``; None after ``seconds``.
 
         Another process is noticed within 5 ms, another thread of this one at once. Of those who wait in one process
-        for one record one looks, and wakes the others.
+        for one record one looks, and tells the others.
         """
-        process = self._process.get()
+        return self._process.get().ears.wait(
+            key, seen, seconds, read=lambda: self.read(key), listening=lambda: nullcontext(self._pause)
+        )
 
-        def has_changed() -> bool:
-            return self.read(key).value != seen
-
-        def looks(until: float) -> bool:
-            while not has_changed():
-                left = until - time.monotonic()
-                if left <= 0:
-                    return False
-                with process.changed:
-                    process.changed.wait(min(_POLL, left))
-            return True
-
-        process.ears.wait(key, seconds, has_changed, looks)
+    def _pause(self, seconds: float) -> None:
+        changed = self._process.get().changed
+        with changed:
+            changed.wait(min(_POLL, seconds))
 
     def _open(self, process: _Process) -> _Open:
         if self._is_own:
