@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from wsgi_token_refresh import JwtVerifier, Routes, TokenCookies, TokenEndpoint, TokenRefreshMiddleware, get_session
-from wsgi_token_refresh.stores.redis import RedisStore
-from wsgi_token_refresh.stores.sqlite import SqliteStore
+from wsgi_token_refresh import JwtVerifier, Routes, TokenEndpoint, TokenRefreshMiddleware, get_session
+
+from .kinds import TOKEN_COOKIES, make_kind, make_store
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -17,16 +17,22 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
         return environ["wsgi.file_wrapper"](open(__file__, "rb"))
     session = get_session(environ)
+    if environ["PATH_INFO"] == "/login":
+        session.sign_in(json.loads(environ["HTTP_TOKENS"]))
     if environ["PATH_INFO"] == "/logout":
         session.sign_out()
+    if environ["QUERY_STRING"] == "refresh":
+        session.refresh()
     claims = session.claims or {}
-    seen = {"state": session.state, "sid": claims.get("sid"), "expires_at": session.expires_at, "pid": os.getpid()}
+    token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")[2]
+    seen = {"state": session.state, "sid": claims.get("sid"), "expires_at": session.expires_at, "token": token}
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(seen).encode()]
 
 
 server = os.environ["AUTHORIZATION_SERVER"]
-store = (RedisStore.from_url if "://" in os.environ["STORE"] else SqliteStore)(os.environ["STORE"])
+store = make_store(os.environ["STORE"])
+kind, *read = (make_kind(name, store) for name in os.environ.get("KINDS", TOKEN_COOKIES).split())
 wrapped = TokenRefreshMiddleware(
     application,
     token_endpoint=TokenEndpoint(
@@ -34,6 +40,7 @@ wrapped = TokenRefreshMiddleware(
     ),
     routes=Routes(optional=["/optional", "/logout"], public=["/public"]),
     verifier=JwtVerifier(jwks_url=f"{server}/jwks.json", algorithms=["RS256"]),
-    session=TokenCookies(secure=False),
+    session=kind,
+    session_reads=read,
     store=store,
 )

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -58,10 +59,11 @@ class Browser:
 
 @dataclass
 class Gunicorn:
-    """A running gunicorn: its port, and its process group."""
+    """A running gunicorn: its port, its process group, and what it writes to stderr."""
 
     port: int
     process: subprocess.Popen[bytes]
+    log: Path
 
     def signal(self, number: int) -> None:
         """Send a signal to the master and all workers."""
@@ -109,9 +111,13 @@ def gunicorn(
     worker_class: str = "gthread",
     preload: bool = False,
     timeout: float = 5,
+    kinds: str = "token_cookies",
 ) -> Iterator[Gunicorn]:
-    """Run the application of the live tests, and end it for sure."""
-    with socket.socket() as listener:
+    """Run the application of the live tests, and end it for sure; what it has said goes to stderr then.
+
+    The first of ``kinds`` is the kind of session that is written, the others are read.
+    """
+    with socket.socket() as listener, tempfile.NamedTemporaryFile() as log:
         listener.bind(("127.0.0.1", 0))
         listener.listen(256)
         port = listener.getsockname()[1]
@@ -127,15 +133,19 @@ def gunicorn(
             "AUTHORIZATION_SERVER": server,
             "STORE": str(store),
             "TIMEOUT": str(timeout),
+            "KINDS": kinds,
             "PYTHONPATH": str(ROOT),
         }
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=[listener.fileno()], start_new_session=True)
-        running = Gunicorn(port, process)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environ, pass_fds=[listener.fileno()], start_new_session=True, stderr=log
+        )
+        running = Gunicorn(port, process, Path(log.name))
         try:
             _wait_until_it_answers(port)
             yield running
         finally:
             _end(running)
+            sys.stderr.write(running.log.read_text())
 
 
 def _wait_until_it_answers(port: int) -> None:
