@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -38,8 +38,7 @@ class RealRedis:
     """A running server; what it holds is kept in ``directory`` only if ``stop`` is told to."""
 
     def __init__(self, directory: str, *options: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.directory = directory
         self.options = options
         self.start()
@@ -95,6 +94,78 @@ def running_redis(*options: str) -> Iterator[RealRedis]:
             with suppress(ProcessLookupError):
                 os.kill(server.process.pid, signal.SIGKILL)
             server.process.wait()
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends, what
+        time.sleep(0.02)
+
+
+SLOTS = 16_384
+
+
+@contextmanager
+def running_cluster(size: int = 3) -> Iterator[list[RealRedis]]:
+    """Run a Redis Cluster of primaries that share all slots evenly."""
+    options = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000"]
+    with ExitStack() as stack:
+        nodes = [
+            stack.enter_context(running_redis(*options, "--cluster-require-full-coverage", "no")) for _ in range(size)
+        ]
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        for number, client in enumerate(clients):
+            slots = range(number * SLOTS // size, (number + 1) * SLOTS // size)
+            client.execute_command("CLUSTER", "ADDSLOTS", *slots)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
+
+        def is_whole(client: redis.Redis) -> bool:
+            found = client.execute_command("CLUSTER INFO")
+            return (found["cluster_slots_assigned"], found["cluster_known_nodes"]) == (str(SLOTS), str(size))
+
+        _until(lambda: all(map(is_whole, clients)), "the cluster is not whole")
+        _until(lambda: all("ok" in client.execute_command("CLUSTER INFO").values() for client in clients), "not well")
+        yield nodes
+
+
+@contextmanager
+def running_sentinel(name: str) -> Iterator[tuple[RealRedis, RealRedis, int]]:
+    """Run a primary, its replica and a Sentinel that knows both; gives the port of the last."""
+    with (
+        running_redis() as primary,
+        running_redis("--replicaof", "127.0.0.1", str(primary.port)) as replica,
+        tempfile.TemporaryDirectory() as directory,
+    ):
+        port = free_port()
+        settings = Path(directory) / "sentinel.conf"
+        settings.write_text(
+            f"port {port}\nbind 127.0.0.1\nsentinel monitor {name} 127.0.0.1 {primary.port} 1\n"
+            f"sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 2000\n"
+        )
+        command = [redis_server(), str(settings), "--sentinel"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            with redis.Redis(port=port, socket_timeout=PATIENCE) as client:
+                _until(lambda: _replicas(client, name), "Sentinel knows no replica")
+                yield primary, replica, port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _replicas(client: redis.Redis, name: str) -> object:
+    try:
+        return client.sentinel_slaves(name)
+    except redis.RedisError:
+        return []
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 class AgedRedisStore(RedisStore):

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from tests.contract.stores import PATIENCE, StoreContract, in_child, in_threads
+from tests.forwarding import forwarding
 from tests.real_redis import AgedRedisStore, running_redis
 from wsgi_token_refresh import ConfigurationError
 from wsgi_token_refresh.errors import StoreError
@@ -176,7 +177,58 @@ def test_who_may_not_listen_looks_again_and_again(server):
     store.close()
 
 
+@pytest.mark.parametrize("channels", [[], ["wsgi:*"]], ids=["no channel", "no command"])
+def test_who_may_not_publish_has_written_and_waiters_look_by_themselves(server, channels):
+    with server.client() as client:
+        commands = ["-publish"] if channels else []
+        client.acl_setuser("mute", enabled=True, nopass=True, keys=["*"], commands=["+@all"], reset_channels=True)
+        client.acl_setuser("mute", enabled=True, nopass=True, keys=["*"], commands=commands, channels=channels)
+    store = RedisStore(redis.Redis(port=server.port, username="mute", password="any"), prefix="wsgi:")
+    assert store.swap("k", None, b"one", 10)
+    thread = threading.Timer(0.1, lambda: store.swap("k", b"one", b"two", 10))
+    thread.start()
+    assert store.wait("k", b"one", PATIENCE).value == b"two"
+    thread.join()
+    store.touch("k", 0)
+    store.close()
+
+
 # A server that fails.
+
+
+def test_connections_that_were_forgotten_while_idle_cost_one_timeout_and_not_one_each(server):
+    with forwarding(server.port) as way:
+        store = RedisStore(redis.Redis(port=way.port), timeout=0.25, prefix="forgotten:")
+        together = threading.Barrier(8)
+
+        def read(n):
+            together.wait(PATIENCE)
+            return [store.read("k").value for _ in range(20)][-1]
+
+        in_threads(8, read)
+        way.forget()
+        with pytest.raises(StoreError, match="no answer within"):
+            store.read("k")
+        # Or else it would be left alone for a second.
+        store._nodes.clear()
+        assert in_threads(8, read) == [None] * 8
+        store.close()
+
+
+def test_a_socket_of_this_machine_whose_server_hangs_costs_the_timeout(tmp_path):
+    path = tmp_path / "redis.sock"
+    with running_redis("--unixsocket", str(path), "--tcp-backlog", "1") as hanging:
+        hanging.pause()
+        store = RedisStore(redis.Redis(unix_socket_path=str(path)), timeout=0.25)
+
+        def read(n):
+            with pytest.raises(StoreError):
+                store.read("k")
+            return n
+
+        assert in_threads(8, read) == list(range(8))
+        hanging.go_on()
+        store.close()
 
 
 def test_a_server_that_is_stopped_is_a_store_that_is_down_until_it_is_back(faulty, broken):
@@ -244,7 +296,7 @@ def test_a_server_that_evicts_is_refused_with_the_cure(broken, faulty, policy, c
         client.config_set("maxmemory-policy", "noeviction")
     with pytest.raises(StoreError):
         faulty.read("k")
-    faulty._check_at = 0.0
+    faulty._nodes.clear()
     assert faulty.read("k").value is None
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import select
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.forwarding import forwarding
 from tests.real_redis import RealRedis, running_redis
 from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
 
@@ -263,41 +261,11 @@ def test_a_redis_that_comes_back_without_what_it_had_logs_nobody_out_whose_cooki
         assert (counts["grants"], counts["refused"], counts["live"]) == (3, 0, 1)
 
 
-@contextmanager
-def slow(port: int, delay: float) -> Iterator[int]:
-    """Pass on what is said to a server, each piece after a delay; gives the port to speak to."""
-    ended = threading.Event()
-
-    def serve(client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", port)) as inner, suppress(OSError):
-            while not ended.is_set():
-                ready, _, _ = select.select([client, inner], [], [], 0.1)
-                for each in ready:
-                    data = each.recv(65536)
-                    if not data:
-                        return
-                    ended.wait(delay if each is client else 0)
-                    (inner if each is client else client).sendall(data)
-
-    def accept(listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, args=(listener,), daemon=True).start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            ended.set()
-            listener.shutdown(socket.SHUT_RDWR)
-
-
 @pytest.mark.parametrize("delay", [0.05, 1.0], ids=["slow", "slower than its timeout"])
 def test_a_slow_redis_logs_nobody_out(server: AuthorizationServerProcess, store: RealRedis, delay: float) -> None:
     with (
-        slow(store.port, delay) as port,
-        two_hosts(server, f"redis://127.0.0.1:{port}/0", workers=1, timeout=2) as (one, two),
+        forwarding(store.port, delay=delay) as way,
+        two_hosts(server, f"redis://127.0.0.1:{way.port}/0", workers=1, timeout=2) as (one, two),
     ):
         good, expired = sign_in(server, one.port, good=True), sign_in(server, one.port)
         assert good.get().status == 200

@@ -1,0 +1,135 @@
+"""Clients of Redis that never let a request wait for long, made from those that a caller built."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import weakref
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException
+from redis.retry import Retry
+
+from .errors import ConfigurationError
+
+ERRORS = (redis.RedisError, RedisClusterException, OSError)
+"""What a client raises; that no node of a cluster answers is no ``RedisError``."""
+LONGEST_TIMEOUT = 2.0
+"""Seconds that one command may take at most."""
+_CONNECTIONS = 1024
+
+
+def own_client(client: Any, timeout: float) -> Any:
+    """Give a client like this one that waits ``timeout`` seconds for each command, and does not wait to try again.
+
+    That of a cluster keeps its connections, and so its timeouts; any other gets connections of its own.
+    """
+    own = copy.copy(client)
+    if not hasattr(client, "connection_pool"):
+        # The client's default waits for seconds between tries; the count is what versions before 6 look at.
+        own.retry, own.cluster_error_retry_attempts = _once_more(), 1
+        return own
+    own.connection_pool, own.connection = _own_pool(client.connection_pool, timeout), None
+    return own
+
+
+def _own_pool(pool: Any, timeout: float) -> Any:
+    own = copy.copy(pool)
+    # Somebody may have held the locks when this process was forked.
+    own._lock, own._fork_lock = threading.RLock(), threading.RLock()
+    own.connection_kwargs = {
+        **pool.connection_kwargs,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        # Connections close while they are idle; what hangs is not asked twice.
+        "retry": _once_more(),
+    }
+    # Everybody of a storm reads at once.
+    own.max_connections = max(pool.max_connections, _CONNECTIONS)
+    if hasattr(pool, "sentinel_manager"):
+        _ask_own_sentinels(own, pool, timeout)
+    own.reset()
+    return own
+
+
+def _ask_own_sentinels(own: Any, pool: Any, timeout: float) -> None:
+    """Let a pool ask for the master by clients of its own, since the caller's may wait for a Sentinel that hangs."""
+    own.sentinel_manager = copy.copy(pool.sentinel_manager)
+    own.sentinel_manager.sentinels = [own_client(each, timeout) for each in pool.sentinel_manager.sentinels]
+    own.proxy = copy.copy(pool.proxy)
+    own.proxy.connection_pool_ref, own.proxy.sentinel_manager = weakref.ref(own), own.sentinel_manager
+    own.connection_kwargs["connection_pool"] = own.proxy
+
+
+def _once_more() -> Retry:
+    return Retry(NoBackoff(), 1, (redis.ConnectionError,))
+
+
+def is_read_only(error: Exception) -> bool:
+    """Tell whether a server takes no writes any more, as a primary that became a replica: nothing was written.
+
+    In a script Redis 6 says so in the middle of the error.
+    """
+    return isinstance(error, redis.ResponseError) and "READONLY" in str(error)
+
+
+def drop_idle_connections(client: Any) -> None:
+    """Close the connections that nobody uses just now: they lead where nobody answers, or to the wrong server."""
+    pool = getattr(client, "connection_pool", None)
+    if isinstance(pool, redis.BlockingConnectionPool):
+        # Before version 6 it knows no other way.
+        pool.disconnect()
+    elif pool is not None:
+        pool.disconnect(inuse_connections=False)
+
+
+def refuse_what_hangs(client: Any) -> None:
+    """Refuse a cluster's client that may wait for long, since it keeps its timeouts; raises ``ConfigurationError``."""
+    if hasattr(client, "connection_pool"):
+        return
+    for name in ("socket_timeout", "socket_connect_timeout"):
+        seconds = client.get_connection_kwargs().get(name)
+        if seconds is None or seconds > LONGEST_TIMEOUT:
+            raise ConfigurationError(
+                [
+                    f"RedisStore: {name} of this cluster's client is {seconds}; make it with {name}=0.5, or up to "
+                    f"{LONGEST_TIMEOUT}, so that no request waits for a node that hangs"
+                ]
+            )
+
+
+def eviction(client: Any, key: str) -> str | None:
+    """Name the policy by which the server of a record drops those that live; None where it never does, or is silent."""
+    try:
+        found = _ask_server_of(client, key)
+    except redis.ResponseError:
+        return None
+    policy = found.get("maxmemory_policy", "noeviction")
+    return None if policy == "noeviction" or not found.get("maxmemory") else f"maxmemory-policy {policy}"
+
+
+def _ask_server_of(client: Any, key: str) -> dict[str, Any]:
+    if hasattr(client, "connection_pool"):
+        return dict(client.info("memory"))
+    return dict(client.info("memory", target_nodes=client.get_node_from_key(key)))
+
+
+def node_of(client: Any, key: str) -> str:
+    """Name the node of a cluster on which a record lies; there is one of any other client."""
+    if hasattr(client, "connection_pool"):
+        return ""
+    return str(client.get_node_from_key(key).name)
+
+
+def place(client: Any) -> str:
+    """Tell where a client goes, without its password."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is None:
+        return "a cluster"
+    settings = pool.connection_kwargs
+    if hasattr(pool, "service_name"):
+        return f"{pool.service_name} of Sentinel"
+    found = settings.get("path") or f"{settings.get('host')}:{settings.get('port')}"
+    return f"{found}/{settings.get('db', 0)}"
