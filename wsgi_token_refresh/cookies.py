@@ -14,6 +14,7 @@ from werkzeug.http import dump_cookie
 from .errors import CookieError
 
 MOST_BYTES = 4096
+_LONGEST_NAME = 128
 """The largest name and value together that browsers keep (RFC 6265 6.1)."""
 MOST_VALUES = 4
 """How many values under one name are read."""
@@ -106,6 +107,8 @@ def problems_of_name(name: str, attributes: Attributes) -> list[str]:
         problems.append(
             f"the cookie name {name!r} has characters that no cookie name may have; use letters, digits, _-"
         )
+    if len(name) > _LONGEST_NAME:
+        problems.append(f"the cookie name {name[:20]!r}... has {len(name)} characters; use up to {_LONGEST_NAME}")
     if name.lower().startswith(("__host", "__secure")) and not name.lower().startswith(("__host-", "__secure-")):
         problems.append(f"the cookie {name!r} lacks the dash of '__Host-' or '__Secure-', and browsers promise nothing")
     if name.lower().startswith(("__host-", "__secure-")) and not attributes.secure:

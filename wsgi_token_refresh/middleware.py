@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import wsgi
@@ -73,17 +73,18 @@ class _Known:
 
     held: Held
     trust: _Trust
-    shown: str
-    authorization: str
+    shown: str = field(repr=False)
+    authorization: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """Everything that is known about a request once it has been decided."""
+    """Everything that is known about a request once it has been decided; ``shown`` are the tokens that it came with."""
 
     request: Request
     rule: Rule
     candidates: Sequence[Tokens] | None
+    shown: Tokens
     held: Held
     flight: Flight
     decision: Answer
@@ -182,15 +183,17 @@ class TokenRefreshMiddleware:
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
         candidates, flight = self._candidates(environ, request, rule), _NO_FLIGHT
         held = _UNKNOWN if candidates is None else self._assessor.first_good(candidates)
+        shown = held.tokens
         decision = decide(
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
         )
         if isinstance(decision, Refresh) or self._is_to_be_looked_up(rule, decision, held):
-            flight = self._consult(decision, held, candidates or ())
+            held, flight = self._consult(decision, held, candidates or ())
+            shown = held.tokens
             held = self._services.landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
-        decided = _Decided(request, rule, candidates, held, flight, decision)
+        decided = _Decided(request, rule, candidates, shown, held, flight, decision)
         return self._carry_out(environ, start_response, decided)
 
     # Passing: what every request pays.
@@ -270,19 +273,26 @@ class TokenRefreshMiddleware:
         trust = self._trusted.get(_shown(held.tokens))
         return trust is None or not trust.lasts(self._clock())
 
-    def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> Flight:
-        """Ask the ledger about the tokens held, and about the next ones where a cookie stands there several times."""
-        looks, limit = not isinstance(decision, Refresh) or decision.look_only, self._refresher.limit()
-        flight = self._refresher.look_up(held.tokens) if looks else self._refresh(held, limit)
-        for tokens in candidates:
+    def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> tuple[Held, Flight]:
+        """Ask the ledger about the tokens held, and about the next ones where that session is over.
+
+        Gives those for which it spoke, and what it said: a session that is over is never that of the next ones.
+        """
+        may_call, limit = not (isinstance(decision, Refresh) and decision.look_only), self._refresher.limit()
+        ask = self._refresh if isinstance(decision, Refresh) and may_call else self._look_up
+        flight, tried = ask(held, limit), {None, held.tokens.refresh_token}
+        for other in (self._assessor.assess(each) for each in candidates if each.refresh_token not in tried):
             if not _is_over(flight):
                 break
-            if tokens.refresh_token not in (None, held.tokens.refresh_token):
-                flight = self._refresher.look_up(tokens) if looks else self._refresh_another(tokens, limit)
-        return flight
+            found = ask(other, limit)
+            if may_call and _says_nothing(found, other):
+                found = self._refresh(other, limit)
+            if not _is_over(found) and not _says_nothing(found, other):
+                held, flight = other, found
+        return held, flight
 
-    def _refresh_another(self, tokens: Tokens, limit: float) -> Flight:
-        return self._refresh(self._assessor.assess(tokens), limit)
+    def _look_up(self, held: Held, limit: float) -> Flight:
+        return self._refresher.look_up(held.tokens)
 
     def _refresh(self, held: Held, limit: float) -> Flight:
         good = held.access.good
@@ -297,7 +307,7 @@ class TokenRefreshMiddleware:
         unread = decided.rule is Rule.PUBLIC and not decided.request.cross_site
         came_along = None if unread else decided.candidates
         session = TokenSession(self._services, environ, header, decided.held, state)
-        session.took(decided.flight, came_along)
+        session.took(decided.flight, came_along, decided.shown)
         if isinstance(decision, Pass):
             environ[KEY] = session
             self._let_see(environ, header, decided, state)
@@ -353,6 +363,11 @@ def _shown(tokens: Tokens) -> str:
 
 def _is_over(flight: Flight) -> bool:
     return isinstance(flight.outcome, Rejected) and flight.outcome.ends_session
+
+
+def _says_nothing(flight: Flight, held: Held) -> bool:
+    """Tell whether nobody knows that these tokens are a session."""
+    return flight.outcome is None and not held.access.good
 
 
 def _check(*found: list[str]) -> None:

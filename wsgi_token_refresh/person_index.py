@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .errors import StoreError
 from .store import Store
 
 _ATTEMPTS = 32
+_MOST = 1000
+_BEGINS = 60.0
 
 Listed = dict[str, float]
 
@@ -31,23 +33,30 @@ class PersonIndex:
         return list(_decoded(self._store.read(self._place(subject)).value))
 
     def add(self, subject: str, handle: str, created_at: float) -> None:
-        """List a session."""
-        self._change(subject, lambda listed: {**listed, handle: created_at})
+        """List a session; the oldest make room."""
+        self._change(subject, lambda listed, now: dict(list({**listed, handle: created_at}.items())[-_MOST:]))
 
-    def remove(self, subject: str, handle: str) -> None:
-        """Take a session from the list."""
-        self._change(subject, lambda listed: {each: at for each, at in listed.items() if each != handle})
+    def remove(self, subject: str, handles: Collection[str]) -> None:
+        """Take sessions from the list."""
+        self._change(subject, lambda listed, now: {each: at for each, at in listed.items() if each not in handles})
+
+    def tidy(self, subject: str, gone: Collection[str]) -> None:
+        """Take sessions from the list that have no record, but for those that are just beginning."""
+        self._change(
+            subject,
+            lambda listed, now: {each: at for each, at in listed.items() if each not in gone or now < at + _BEGINS},
+        )
 
     def _place(self, subject: str) -> str:
-        return f"person:{hmac.digest(self._key, subject.encode(), hashlib.sha256).hex()}"
+        return f"person:{hmac.digest(self._key, subject.encode('utf-8', 'surrogatepass'), hashlib.sha256).hex()}"
 
-    def _change(self, subject: str, change: Callable[[Listed], Listed]) -> None:
+    def _change(self, subject: str, change: Callable[[Listed, float], Listed]) -> None:
         place = self._place(subject)
         for _ in range(_ATTEMPTS):
             entry = self._store.read(place)
             listed = _decoded(entry.value)
             living = {handle: at for handle, at in listed.items() if entry.now < at + self._lives}
-            if self._store.swap(place, entry.value, json.dumps(change(living)).encode(), self._lives):
+            if self._store.swap(place, entry.value, json.dumps(change(living, entry.now)).encode(), self._lives):
                 return
         raise StoreError("the list of a person's sessions changed too often to be written")
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from .errors import CookieError
+from .errors import CookieError, StoreError
 from .tokens import Tokens
+
+Renewed = tuple[list[str], CookieError | StoreError | None]
+"""The ``Set-Cookie`` values of a refresh, and why not all of it could be kept."""
 
 
 class SessionKind(Protocol):
@@ -40,8 +43,11 @@ class SessionKind(Protocol):
     def adopt(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for who came with another kind of session; raises as ``begin`` does."""
 
-    def renew(self, tokens: Tokens, now: float, header: str) -> tuple[list[str], CookieError | None]:
-        """Make the ``Set-Cookie`` values for as much of refreshed tokens as can be kept, for who sent ``header``."""
+    def renew(self, tokens: Tokens, now: float, header: str, shown: Tokens | None) -> Renewed:
+        """Make the ``Set-Cookie`` values for as much of refreshed tokens as can be kept, and say what could not.
+
+        ``shown`` are those that came with ``header`` and were refreshed. Raises ``StoreError`` as ``load`` does.
+        """
 
     def end(self, header: str) -> None:
         """End here what this header shows; raises ``StoreError`` as ``load`` does."""
@@ -50,9 +56,7 @@ class SessionKind(Protocol):
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
 
 
-def what_fits(
-    begin: Callable[[Tokens, float], list[str]], tokens: Tokens, now: float
-) -> tuple[list[str], CookieError | None]:
+def what_fits(begin: Callable[[Tokens, float], list[str]], tokens: Tokens, now: float) -> Renewed:
     """Make the ``Set-Cookie`` values for tokens, or for their refresh token alone, and tell what was too large."""
     try:
         return begin(tokens, now), None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .cookies import cookie_name
 from .decision import ANONYMOUS, LIVE, UNAVAILABLE, Access
 from .errors import NotWrappedError, StoreError, TokenResponseError
 from .holding import NOTHING, Assessor, Held
@@ -74,6 +75,8 @@ class TokenSession:
     has_changed = False
     _flight: Flight | None = None
     _came_along: Sequence[Tokens] | None = None
+    _shown: Tokens | None = None
+    _begun: Sequence[str] = ()
     _cookies: Callable[[], list[str]] | None = None
 
     def __init__(self, services: Services, environ: WSGIEnvironment, header: str, held: Held, state: str) -> None:
@@ -83,9 +86,9 @@ class TokenSession:
         self._held = held
         self.state = state
 
-    def took(self, flight: Flight, came_along: Sequence[Tokens] | None) -> None:
-        """Take over what the ledger said, and the tokens that came along where they were read."""
-        self._flight, self._came_along, self.has_changed = flight, came_along, True
+    def took(self, flight: Flight, came_along: Sequence[Tokens] | None, shown: Tokens) -> None:
+        """Take over what the ledger said of the tokens ``shown``, and all that came along where they were read."""
+        self._flight, self._came_along, self._shown, self.has_changed = flight, came_along, shown, True
 
     def __repr__(self) -> str:
         return f"<TokenSession {self.state}>"
@@ -127,6 +130,7 @@ class TokenSession:
         self._services.journal.consulted(flight)
         if isinstance(flight.outcome, Refreshed):
             self._flight, self.has_changed, self._cookies = flight, True, None
+            self._shown = self._shown or tokens
             self._hold(self._services.landed(flight, self._held))
             return self.state == LIVE
         if isinstance(flight.outcome, Rejected) and flight.outcome.ends_session:
@@ -146,11 +150,14 @@ class TokenSession:
         if held.access in (Access.BAD, Access.LEEWAY):
             raise TokenResponseError(f"the access token of this answer fails verification: {held.reason}")
         cookies = services.kind.begin(tokens, services.clock())
-        for old in self._old_tokens() or ():
+        came = self._old_tokens() or ()
+        for old in came:
             self._end(old, "sign-in")
         self._end_here()
         name = self._found(tokens)
-        self._cookies, self.has_changed = (lambda: cookies), True
+        self._begun, self._cookies, self.has_changed = cookies, (lambda: cookies), True
+        # What follows in this view is about the new session.
+        self._came_along, self._shown = (*came, tokens), tokens
         self._hold(held)
         log.info("signed in session=%s", name)
 
@@ -183,15 +190,29 @@ class TokenSession:
             return ()
         tokens = self._services.refresher.to_send(self._flight)
         if tokens is None:
-            return ()
+            return self._begun
+        renewed = self._renew(tokens)
+        names = {cookie_name(each) for each in renewed}
+        return [*(each for each in self._begun if cookie_name(each) not in names), *renewed]
+
+    def _renew(self, tokens: Tokens) -> list[str]:
+        services, problem = self._services, None
         try:
-            cookies, too_large = self._services.kind.renew(tokens, self._services.clock(), self._header)
+            cookies, problem = services.kind.renew(
+                tokens, services.clock(), self._jar(), self._shown or self._held.tokens
+            )
         except StoreError as error:
-            self._services.journal.store_down(error)
-            return ()
-        if too_large is not None:
-            self._services.journal.error(f"a token could not be sent to the browser: {too_large}")
+            cookies, problem = [], error
+        if isinstance(problem, StoreError):
+            services.journal.store_down(problem)
+        elif problem is not None:
+            services.journal.error(f"a token could not be sent to the browser: {problem}")
         return cookies
+
+    def _jar(self) -> str:
+        """Give the ``Cookie`` header of this session: as it came, or as it will come after a sign-in."""
+        pairs = (each.partition(";")[0] for each in self._begun)
+        return "; ".join(pair for pair in pairs if pair.partition("=")[2]) or self._header
 
     def _hold(self, held: Held) -> None:
         self._held = held
@@ -216,7 +237,7 @@ class TokenSession:
 
     def _end_here(self) -> None:
         try:
-            self._services.kind.end(self._header)
+            self._services.kind.end(self._jar())
         except StoreError as error:
             log.warning("a session could not be taken out of its store: %s", error)
 

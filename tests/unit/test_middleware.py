@@ -254,11 +254,38 @@ def test_a_dead_refresh_cookie_before_the_living_one_ends_nothing(world, state):
         world.endpoint.outcomes.append(REFUSED)
         world.other.refresh(dead, good=False, vouched=True)
     header = f"access_token={OLD.access_token}; refresh_token=refresh-dead; refresh_token={OLD.refresh_token}"
+    # Whose the access token is, nobody knows, so that the living session gets one of its own.
+    world.endpoint.outcomes.append(Refreshed(issued(1, NOW)))
     for _ in range(3):
         world.later(TRUSTED_FOR + 1)
         response = world.client.get("/dashboard", headers={"Cookie": header, "Accept": "text/html"})
         assert response.status_code == 200
         assert all("Max-Age=0" not in each for each in response.headers.getlist("Set-Cookie"))
+        assert response.json["token"] == issued(1, NOW).access_token
+
+
+def test_an_ended_session_is_over_whatever_stands_beside_it(world):
+    """A refresh cookie that nobody knows vouches for nothing."""
+    world.send("/dashboard", OLD)
+    world.other.end(OLD, "sign-out", vouched=True)
+    world.later(TRUSTED_FOR + 1)
+    world.endpoint.outcomes.append(REFUSED)
+    header = f"access_token={OLD.access_token}; refresh_token={OLD.refresh_token}; refresh_token=unknown"
+    for _ in range(3):
+        assert world.client.get("/dashboard", headers={"Cookie": header}).status_code == 401
+        world.later(TRUSTED_FOR + 1)
+    assert world.endpoint.asked == ["unknown"]
+
+
+def test_a_session_that_is_over_is_not_that_of_the_next_one_in_the_jar(world):
+    other = issued(5, NOW, subject="bob")
+    world.send("/dashboard", OLD)
+    world.other.end(OLD, "sign-out", vouched=True)
+    world.later(TRUSTED_FOR + 1)
+    header = "; ".join(f"access_token={each.access_token}; refresh_token={each.refresh_token}" for each in (OLD, other))
+    for _ in range(2):
+        response = world.client.get("/dashboard", headers={"Cookie": header})
+        assert (response.status_code, response.json["token"]) == (200, other.access_token)
 
 
 @pytest.mark.parametrize("also", ["", "seen=1", "seen=9"], ids=["the same header", "a known one", "another one"])

@@ -64,9 +64,9 @@ def test_an_id_that_nobody_has_is_no_session(shelf):
     assert shelf.store.done == ["read"]
 
 
-def test_of_several_ids_the_first_that_lives_counts(shelf):
-    header = shelf.begin()
-    assert shelf.kind.load(f"token_session_id={'a' * 43}; {header}") == (FIRST,)
+def test_of_several_ids_all_that_live_are_read(shelf):
+    header, other = shelf.begin(), shelf.begin(SECOND)
+    assert shelf.kind.load(f"token_session_id={'a' * 43}; {header}; {other}") == (FIRST, SECOND)
 
 
 def test_a_record_opens_under_its_own_id_only(shelf):
@@ -180,6 +180,28 @@ def test_a_record_that_changes_all_the_time_is_left_to_others(shelf):
     assert len(shelf.kind.load(header)) == 1
 
 
+def test_of_several_ids_that_one_is_written_to_whose_tokens_were_shown(shelf):
+    mine, other = shelf.begin(FIRST), shelf.begin(issued(9, NOW, sub="bob"))
+    shelf.kind.renew(SECOND, NOW, f"{other}; {mine}", FIRST)
+    assert shelf.kind.load(f"{other}; {mine}") == (issued(9, NOW, sub="bob"), SECOND)
+    shelf.kind.end(mine)
+    shelf.kind.renew(issued(2, NOW + 120), NOW, f"{mine}; {other}", SECOND)
+    assert shelf.kind.load(other) == (issued(9, NOW, sub="bob"),), "the one that ended meanwhile was shown"
+
+
+def test_what_was_shown_is_replaced_also_by_tokens_that_end_sooner(shelf):
+    header = shelf.begin(SECOND)
+    shelf.kind.renew(replace(FIRST, expires_at=NOW + 5), NOW, header, SECOND)
+    assert shelf.kind.load(header) == (replace(FIRST, expires_at=NOW + 5),)
+
+
+def test_a_record_shows_no_id_and_nobody_s_name(shelf):
+    header = shelf.begin()
+    (record,) = shelf.kind._records(header)
+    assert header.partition("=")[2] not in repr(record)
+    assert "ada" not in repr(record)
+
+
 # A person's sessions.
 
 
@@ -228,6 +250,36 @@ def test_a_sign_out_takes_a_session_from_the_list(shelf):
     shelf.kind.end(header)
     assert shelf.kind.sessions("ada") == []
     shelf.kind.end(header)
+
+
+def test_what_has_ended_idle_leaves_the_list_when_somebody_looks(shelf):
+    for _ in range(3):
+        shelf.begin()
+    shelf.later(8 * DAY)
+    shelf.begin()
+    assert len(shelf.kind._people().handles("ada")) == 4
+    assert len(shelf.kind.sessions("ada")) == 1
+    assert len(shelf.kind._people().handles("ada")) == 1
+
+
+def test_who_looks_while_a_session_begins_takes_it_from_no_list(shelf):
+    other = ServerSideSession(shelf.store.inner, index_key=KEY)
+    shelf.store.once("swap", "session:", lambda: other.sessions("ada"))
+    shelf.begin()
+    assert len(shelf.kind.sessions("ada")) == 1
+
+
+def test_a_list_has_the_newest_thousand(shelf, monkeypatch):
+    monkeypatch.setattr("wsgi_token_refresh.person_index._MOST", 3)
+    for _ in range(5):
+        last = shelf.begin()
+    assert shelf.kind._people().handles("ada")[-1] == shelf.kind.handle_of(last)
+    assert len(shelf.kind.sessions("ada")) == 3
+
+
+def test_a_subject_that_is_no_text_is_listed_all_the_same(shelf):
+    shelf.begin(issued(0, NOW, sub="\ud800"))
+    assert len(shelf.kind.sessions("\ud800")) == 1
 
 
 def test_what_has_died_of_age_leaves_the_list_in_time(shelf):
@@ -298,6 +350,11 @@ def test_who_come_together_from_another_kind_get_one_session(shelf):
     assert len(cookies) == 1
     assert len(shelf.keys("session")) == 1
     assert shelf.kind.adopt(SECOND, NOW) != list(cookies.pop())
+
+
+def test_who_has_no_refresh_token_gets_an_id_of_their_own(shelf):
+    tokens = replace(FIRST, refresh_token=None)
+    assert shelf.kind.adopt(tokens, NOW) != shelf.kind.adopt(tokens, NOW)
 
 
 def test_the_store_that_is_down_is_told(shelf):

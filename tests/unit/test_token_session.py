@@ -70,7 +70,7 @@ class Desk:
             held, state = self.assessor.assess(several[0]), "live"
         session = TokenSession(self.services, self.environ, header, held, state)
         if flight is not None:
-            session.took(flight, None)
+            session.took(flight, None, held.tokens)
         return session
 
     def is_over(self, tokens):

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.unit.test_refresher import Disturbed
-from tests.walk.conftest import LIFETIME, PATIENCE, Browser, World, tell
+from tests.walk.conftest import IN_WINDOW, LIFETIME, PATIENCE, Browser, World, tell
 from wsgi_token_refresh import TokenCookies, get_session
 from wsgi_token_refresh.errors import StoreError
 from wsgi_token_refresh.sessions.sealed_cookie import SealedCookie
@@ -40,7 +40,7 @@ class Kinds:
 
     def world(self, kind, reads=(), **options):
         session = self.kind(kind) if isinstance(kind, str) else kind
-        others = [self.kind(each) for each in reads]
+        others = [self.kind(each) if isinstance(each, str) else each for each in reads]
         return World(
             self.lint,
             self.served,
@@ -58,8 +58,10 @@ class Kinds:
         session = get_session(environ)
         if environ["PATH_INFO"] == "/enter":
             session.sign_in(self.served.server.login("lovelace"))
-        if environ["PATH_INFO"] == "/leave":
+        if environ["PATH_INFO"] == "/leave" or environ["QUERY_STRING"] == "leave":
             session.sign_out()
+        if environ["QUERY_STRING"] == "refresh":
+            session.refresh()
         return tell(environ, start_response)
 
     def signed_in(self, world):
@@ -246,6 +248,152 @@ def test_tabs_that_change_over_together_get_one_session(kinds):
     assert len({tab.get_cookie("token_session_id").value for tab in tabs}) == 1
     assert len(world.middleware._kind._writes.sessions("lovelace")) == 1
     assert world.server.counts()["grants"] == 1
+
+
+def both(*browsers):
+    """Give the header of a jar that has the cookies of all of them."""
+    return "; ".join(f"{cookie.key}={cookie.value}" for browser in browsers for cookie in browser._cookies.values())
+
+
+def ask(world, header):
+    return Browser(world.app, use_cookies=False).get("/dashboard", headers={"Cookie": header})
+
+
+def test_an_id_that_was_planted_gets_nobody_s_tokens(kinds):
+    behind, ahead = (
+        kinds.world("token_cookies", reads=["server_side"]),
+        kinds.world("server_side", reads=["token_cookies"]),
+    )
+    attacker = kinds.signed_in(ahead)
+    ahead.later(LIFETIME + 1)
+    victim = behind.signed_in("victim")
+    ahead.later(IN_WINDOW)
+    answer = ask(ahead, both(attacker, victim))
+    assert answer.json["sub"] == "victim"
+    assert ask(ahead, both(attacker)).json["sub"] == "lovelace"
+
+
+@pytest.mark.parametrize("first", ["behind", "ahead"])
+@pytest.mark.parametrize("then", ["behind", "ahead"])
+def test_answers_of_hosts_that_are_a_step_apart_leave_a_session_in_whatever_order_they_come(kinds, first, then):
+    worlds = {
+        "behind": kinds.world("token_cookies", reads=["server_side"]),
+        "ahead": kinds.world("server_side", reads=["token_cookies"]),
+    }
+    browser = kinds.signed_in(worlds["behind"])
+    for last in (first, then, first):
+        worlds["behind"].later(LIFETIME + 1)
+        header = both(browser)
+        answers = {name: ask(world, header) for name, world in worlds.items()}
+        for name in sorted(answers, key=lambda name: name == last):
+            for each in answers[name].headers.getlist("Set-Cookie"):
+                cookie, _, value = each.partition(";")[0].partition("=")
+                browser.set_cookie(cookie, value) if value else browser.delete_cookie(cookie)
+        assert [ask(world, both(browser)).status_code for world in worlds.values()] == [200, 200]
+
+
+@pytest.mark.parametrize("renamed", [{"access_name": "at"}, {"refresh_name": "rt"}], ids=str)
+def test_a_cookie_that_two_kinds_have_is_not_set_and_expired_in_one_answer(kinds, renamed):
+    browser = kinds.signed_in(kinds.world(TokenCookies()))
+    world = kinds.world(TokenCookies(**renamed), reads=[TokenCookies()])
+    for changed in (copy_of(world, browser), kinds.signed_in(world)):
+        world.later(LIFETIME + 1)
+        assert changed.get("/dashboard").status_code == 200
+        assert len(names(changed)) == 2
+        world.later(LIFETIME + 1)
+        assert changed.get("/dashboard").status_code == 200
+
+
+def test_sessions_on_the_server_move_to_another_store(kinds):
+    older, newer = (
+        ServerSideSession(MemoryStore(clock=kinds.clock), name="id", samesite=each) for each in ("Lax", None)
+    )
+    browser = kinds.signed_in(kinds.world(older))
+    newer.__class__ = type("Moved", (ServerSideSession,), {"__repr__": lambda self: "moved"})
+    world = kinds.world(newer, reads=[older])
+    for changed in (copy_of(world, browser), kinds.signed_in(world)):
+        world.later(LIFETIME + 1)
+        assert changed.get("/dashboard").status_code == 200
+        assert newer.load(both(changed)) != ()
+
+
+def test_who_cannot_change_over_while_the_store_fails_goes_on_as_they_came(kinds, caplog):
+    browser = kinds.signed_in(kinds.world("token_cookies"))
+    world = kinds.world("server_side", reads=["token_cookies"])
+    refresh = world.endpoint.refresh
+
+    def then_fail(*args, **kwargs):
+        outcome = refresh(*args, **kwargs)
+        kinds.store.go_down()
+        return outcome
+
+    world.endpoint.refresh = then_fail
+    world.later(LIFETIME + 1)
+    copy = copy_of(world, browser)
+    assert copy.get("/dashboard").status_code == 200
+    kinds.store.be_back()
+    assert copy.get_cookie("refresh_token").value != browser.get_cookie("refresh_token").value
+    assert "the store is down" in caplog.text
+    another = kinds.world("server_side", reads=["token_cookies"])
+    another.later(LIFETIME + 1)
+    assert copy_of(another, copy).get("/dashboard").status_code == 200
+    assert world.server.counts()["refused"] == 0
+
+
+def test_good_token_cookies_count_while_the_store_of_another_kind_is_down(kinds):
+    behind, ahead = (
+        kinds.world("token_cookies", reads=["server_side"]),
+        kinds.world("server_side", reads=["token_cookies"]),
+    )
+    header = both(kinds.signed_in(ahead), kinds.signed_in(behind))
+    with down(kinds.store):
+        assert [ask(world, header).status_code for world in (behind, ahead)] == [200, 200]
+
+
+@EVERY
+def test_who_signs_in_and_refreshes_in_one_view_stays_signed_in(kinds, kind):
+    world = kinds.world(kind)
+    browser = Browser(world.app)
+    for grants in range(1, 3):
+        shown = browser.get("/enter?refresh").json
+        assert world.server.counts()["grants"] == grants
+        seen = browser.get("/dashboard").json
+        assert (seen["state"], seen["authorization"]) == ("live", shown["authorization"])
+
+
+@EVERY
+def test_who_signs_in_and_out_in_one_view_leaves_nothing_behind(kinds, kind):
+    world = kinds.world(kind)
+    browser = Browser(world.app)
+    assert browser.get("/enter?leave").status_code == 200
+    assert names(browser) == set()
+    assert [kinds.store.read(key).value for key in kinds.store.keys("session:")] in ([], [None])
+    assert world.server.counts()["live"] == 0
+
+
+@EVERY
+def test_a_token_that_an_api_refused_is_shown_no_more_though_it_ends_later_than_the_new_one(kinds, kind):
+    world = kinds.world(kind)
+    browser = kinds.signed_in(world)
+    refused = browser.get("/dashboard").json["authorization"]
+    world.server.set(access_lifetime=60)
+    world.later(40)
+    newer = browser.get("/dashboard?refresh").json["authorization"]
+    assert newer != refused
+    assert browser.get("/dashboard").json["authorization"] == newer
+
+
+@EVERY
+def test_a_dead_session_before_a_living_one_logs_nobody_out(kinds, kind):
+    world = kinds.world(kind)
+    dead, living = kinds.signed_in(world), kinds.signed_in(world)
+    (tokens,) = world.middleware._kind.load(both(dead))
+    assert world.endpoint.revoke(tokens.refresh_token) is None
+    for _ in range(2):
+        world.later(LIFETIME + 1)
+        answer = ask(world, both(dead, living))
+        assert (answer.status_code, answer.json["state"]) == (200, "live")
+        assert all("Max-Age=0" not in each or ".1=" in each for each in answer.headers.getlist("Set-Cookie"))
 
 
 # Sessions on the server.

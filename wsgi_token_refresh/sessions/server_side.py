@@ -7,8 +7,8 @@ import json
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
 
 from ..cookies import (
     Attributes,
@@ -18,10 +18,11 @@ from ..cookies import (
     problems_of_name,
     set_cookie,
 )
-from ..errors import ConfigurationError, CookieError, StoreError
+from ..errors import ConfigurationError, StoreError
 from ..memo import Memo
 from ..person_index import PersonIndex
 from ..sealing import key_under, seal, unseal
+from ..session_kind import Renewed
 from ..store import Entry, Store
 from ..tokens import Tokens, unverified_claims
 
@@ -46,12 +47,12 @@ class SessionInfo:
 class _Record:
     """What the store holds of a session; ``value`` is how it was read, at ``now`` of the store's clock."""
 
-    id: str
-    value: bytes
+    id: str = field(repr=False)
+    value: bytes = field(repr=False)
     now: float
     created_at: float
     seen_at: float
-    subject: str | None
+    subject: str | None = field(repr=False)
     tokens: Tokens
 
 
@@ -111,12 +112,15 @@ class ServerSideSession:
     # What every kind of session does.
 
     def load(self, header: str) -> tuple[Tokens, ...]:
-        """Read the session in one look at the store; raises ``StoreError``."""
-        for record in self._records(header):
+        """Read the session in one look at the store, or in one for each id if there are several.
+
+        Raises ``StoreError``.
+        """
+        records = list(self._records(header))
+        for record in records[:1]:
             if record.now - record.seen_at >= self._see_every:
                 self._see(record)
-            return (record.tokens,)
-        return ()
+        return tuple(record.tokens for record in records)
 
     def without_refresh_token(self, header: str) -> str:
         """Cut the id out of a ``Cookie`` header."""
@@ -132,17 +136,22 @@ class ServerSideSession:
 
     def adopt(self, tokens: Tokens, now: float) -> list[str]:
         """Write the session of who came with another kind, once for all who come together; raises ``StoreError``."""
-        secret = hashlib.sha256(b"wsgi-token-refresh adopted session" + json.dumps(tokens.refresh_token).encode())
+        if tokens.refresh_token is None:
+            return self.begin(tokens, now)
+        shown = json.dumps([tokens.refresh_token, tokens.access_token]).encode()
+        secret = hashlib.sha256(b"wsgi-token-refresh adopted session" + shown)
         return self._begin(urlsafe_b64encode(secret.digest()).decode().rstrip("="), tokens)
 
-    def renew(self, tokens: Tokens, now: float, header: str = "") -> tuple[list[str], CookieError | None]:
+    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
         """Write refreshed tokens where the session is still there; sets no cookie. Raises ``StoreError``.
 
-        What cannot be written is no loss: the ledger hands over to who shows the tokens from before.
+        What cannot be written is no loss: the ledger hands over to who shows the tokens from before. Of several ids
+        the one is written to whose tokens were shown, since another one may be somebody else's.
         """
+        is_alone = len(self._ids(header)) == 1
         for record in self._records(header):
-            self._replace(record, tokens)
-            break
+            if is_alone or record.tokens == shown:
+                self._replace(record, tokens, shown)
         return [], None
 
     def end(self, header: str) -> None:
@@ -150,7 +159,7 @@ class ServerSideSession:
         for record in self._records(header):
             self._store.touch(_key(record.id), 0)
             if self._index is not None and record.subject is not None:
-                self._index.remove(record.subject, _handle(record.id))
+                self._index.remove(record.subject, [_handle(record.id)])
 
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` value that takes the id out of the browser."""
@@ -165,24 +174,25 @@ class ServerSideSession:
 
     def sessions(self, subject: str) -> list[SessionInfo]:
         """List a person's sessions, the newest first; raises ``StoreError``, ``ConfigurationError`` without a key."""
-        found = (self._info(handle) for handle in self._people().handles(subject))
-        return sorted((info for info in found if info is not None), key=lambda info: -info.created_at)
+        handles = self._people().handles(subject)
+        found = [info for info in map(self._info, handles) if info is not None]
+        gone = set(handles) - {info.handle for info in found}
+        if gone:
+            self._people().tidy(subject, gone)
+        return sorted(found, key=lambda info: -info.created_at)
 
     def end_session(self, subject: str, handle: str) -> bool:
         """End one of a person's sessions, and tell whether there was one; raises as ``sessions`` does."""
-        people = self._people()
-        if handle not in people.handles(subject) or self._info(handle) is None:
+        if handle not in self._people().handles(subject):
             return False
-        self._store.touch(f"session:{handle}", 0)
-        people.remove(subject, handle)
-        return True
+        return self._end_all(subject, [handle]) == 1
 
     def end_sessions(self, subject: str) -> int:
         """Sign a person out everywhere, and tell how many sessions that ended; raises as ``sessions`` does.
 
         Their refresh tokens are not revoked: without the ids nobody can open them.
         """
-        return sum(self.end_session(subject, handle) for handle in self._people().handles(subject))
+        return self._end_all(subject, self._people().handles(subject))
 
     # Sessions in the store.
 
@@ -201,9 +211,10 @@ class ServerSideSession:
     def _begin(self, new: str, tokens: Tokens) -> list[str]:
         now, subject = self._store.read(_key(new)).now, _subject(tokens)
         value = _written(new, now, now, subject, tokens)
-        first = self._store.swap(_key(new), None, value, self._lives(now, now))
-        if first and self._index is not None and subject is not None:
+        if self._index is not None and subject is not None:
+            # First, so that no session is on no list.
             self._index.add(subject, _handle(new), now)
+        self._store.swap(_key(new), None, value, self._lives(now, now))
         return [set_cookie(self._name, new, self.refresh_max_age, self._attributes)]
 
     def _opened_record(self, id: str, entry: Entry) -> _Record | None:
@@ -229,16 +240,26 @@ class ServerSideSession:
         value = _written(record.id, record.created_at, record.now, record.subject, tokens)
         return self._store.swap(_key(record.id), record.value, value, self._lives(record.created_at, record.now))
 
-    def _replace(self, record: _Record, tokens: Tokens) -> None:
+    def _replace(self, record: _Record, tokens: Tokens, shown: Tokens | None) -> None:
         current: _Record | None = record
         for _ in range(_ATTEMPTS):
-            if current is None or _is_newer(current.tokens, tokens) or self._write(current, tokens):
+            # What was shown is older, also where it ends later than what a refresh has given for it.
+            if current is None or (current.tokens != shown and _is_newer(current.tokens, tokens)):
+                return
+            if self._write(current, tokens):
                 return
             entry = self._store.read(_key(record.id))
             current = self._opened_record(record.id, entry)
 
     def _lives(self, created_at: float, now: float) -> float:
         return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))
+
+    def _end_all(self, subject: str, handles: Sequence[str]) -> int:
+        living = [handle for handle in handles if self._info(handle) is not None]
+        for handle in living:
+            self._store.touch(f"session:{handle}", 0)
+        self._people().remove(subject, handles)
+        return len(living)
 
     def _people(self) -> PersonIndex:
         if self._index is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cookies import MOST_VALUES
-from ..errors import ConfigurationError, CookieError
-from ..session_kind import SessionKind
+from ..cookies import MOST_VALUES, cookie_name
+from ..errors import ConfigurationError, CookieError, StoreError
+from ..session_kind import Renewed, SessionKind
 from ..tokens import Tokens
 
 
@@ -34,10 +34,16 @@ class Several:
         return f"Several({self._writes!r}, reads={list(self._others)!r})"
 
     def load(self, header: str) -> tuple[Tokens, ...]:
-        """Read what is there, that of the kind that writes first; raises ``StoreError``."""
-        found = self._writes.load(header)
-        for other in self._others:
-            found += other.load(header)
+        """Read what is there, that of the kind that writes first; raises ``StoreError`` where nothing else is found."""
+        found: tuple[Tokens, ...] = ()
+        down: StoreError | None = None
+        for kind in (self._writes, *self._others):
+            try:
+                found += kind.load(header)
+            except StoreError as error:
+                down = error
+        if down is not None and not found:
+            raise down
         return found[:MOST_VALUES]
 
     def without_refresh_token(self, header: str) -> str:
@@ -52,28 +58,30 @@ class Several:
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Begin a session as the kind that writes; raises ``CookieError`` and ``StoreError``."""
-        return [*self._writes.begin(tokens, now), *self._expired()]
+        return self._and_no_other(self._writes.begin(tokens, now))
 
     def adopt(self, tokens: Tokens, now: float) -> list[str]:
         """Begin the session of who came with another kind; raises ``CookieError`` and ``StoreError``."""
-        return [*self._writes.adopt(tokens, now), *self._expired()]
+        return self._and_no_other(self._writes.adopt(tokens, now))
 
-    def renew(self, tokens: Tokens, now: float, header: str = "") -> tuple[list[str], CookieError | None]:
-        """Write refreshed tokens as the kind that writes, and whoever came with another as one that begins."""
-        mine = self._of_the_first(header)
-        if mine == header:
-            return self._writes.renew(tokens, now, header)
-        if self._writes.load(header):
-            cookies, error = self._writes.renew(tokens, now, header)
-            return [*cookies, *self._expired()], error
+    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
+        """Write refreshed tokens as the kind that writes, and whoever came with another as one that begins.
+
+        So does who came with several: their tokens may be those of another session than the one that is written.
+        """
+        if self._of_the_first(header) == header:
+            return self._writes.renew(tokens, now, header, shown)
         try:
             return self.adopt(tokens, now), None
-        except CookieError as error:
-            # Better kept as it was than lost.
-            for other in self._others:
-                if other.load(header):
-                    return other.renew(tokens, now, header)[0], error
-            return [], error
+        except (CookieError, StoreError) as error:
+            return self._kept(tokens, now, header, shown), error
+
+    def _kept(self, tokens: Tokens, now: float, header: str, shown: Tokens | None) -> list[str]:
+        """Renew the session as it came: better than lost."""
+        for other in self._others:
+            if other.load(header):
+                return other.renew(tokens, now, header, shown)[0]
+        return []
 
     def end(self, header: str) -> None:
         """End what every kind has of it; raises ``StoreError``."""
@@ -88,6 +96,11 @@ class Several:
         for other in self._others:
             header = other.for_application(header, None)
         return header
+
+    def _and_no_other(self, cookies: list[str]) -> list[str]:
+        """Expire what the other kinds have set, but for cookies of the same name."""
+        names = {cookie_name(each) for each in cookies}
+        return [*cookies, *(each for each in self._expired() if cookie_name(each) not in names)]
 
     def _expired(self) -> list[str]:
         return [cookie for other in self._others for cookie in other.expire()]

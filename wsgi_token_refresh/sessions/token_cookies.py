@@ -14,9 +14,9 @@ from ..cookies import (
     set_cookie,
     with_cookie,
 )
-from ..errors import ConfigurationError, CookieError
+from ..errors import ConfigurationError
 from ..memo import Memo
-from ..session_kind import what_fits
+from ..session_kind import Renewed, what_fits
 from ..tokens import Tokens, numeric_date, token_times
 
 DAY = 86_400
@@ -106,7 +106,7 @@ class TokenCookies:
         """Make the ``Set-Cookie`` values for who came with another kind of session; raises ``CookieError``."""
         return self.begin(tokens, now)
 
-    def renew(self, tokens: Tokens, now: float, header: str = "") -> tuple[list[str], CookieError | None]:
+    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
         """Make the ``Set-Cookie`` values for refreshed tokens; one that is too large is left out and told.
 
         With the refresh token alone the browser is handed the access token on its next request.
