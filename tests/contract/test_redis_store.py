@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import socket
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -190,6 +192,24 @@ def test_who_may_not_publish_has_written_and_waiters_look_by_themselves(server, 
     assert store.wait("k", b"one", PATIENCE).value == b"two"
     thread.join()
     store.touch("k", 0)
+    store.close()
+
+
+def test_the_rights_that_the_docs_name_are_enough(server):
+    text = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
+    (command,) = re.findall(r"`(ACL SETUSER app .*)`", text)
+    with server.client() as client:
+        client.execute_command(*command.split())
+    store = RedisStore(redis.Redis(port=server.port, username="app", password="password"))
+    assert store.swap("k", None, b"one", 10)
+    thread = threading.Timer(0.1, lambda: store.swap("k", b"one", b"two", 10))
+    thread.start()
+    assert store.wait("k", b"one", PATIENCE).value == b"two"
+    thread.join()
+    store.touch("k", 0)
+    with server.client() as client:
+        denied = {each["object"].partition("|")[0] for each in client.acl_log() if each["username"] == "app"}
+        assert denied <= {"client"}, "redis-py tells its own name"
     store.close()
 
 
