@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import difflib
 import logging
-import math
 import os
 import re
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
 from .dialects import DIALECTS, Dialect
@@ -24,6 +22,21 @@ from .routes import Routes
 from .sessions.sealed_cookie import SealedCookie
 from .sessions.server_side import ServerSideSession
 from .sessions.token_cookies import TokenCookies
+from .setting_values import (
+    Reader,
+    as_it_is,
+    as_list,
+    as_number,
+    as_samesite,
+    as_seconds,
+    as_secret,
+    as_text,
+    as_truth,
+    as_whole,
+    from_file,
+    one_of,
+    several_of,
+)
 from .store import Store
 from .stores.default import default_store
 from .stores.memory import MemoryStore
@@ -36,11 +49,9 @@ PREFIX = "TOKEN_REFRESH_"
 
 T = TypeVar("T")
 Kind = TokenCookies | SealedCookie | ServerSideSession
-Reader = Callable[[object], Any]
 Table = Mapping[str, tuple[str, Reader]]
 
 _NOT_OURS = ("here", "__file__")
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _REDIS = ("redis://", "rediss://", "unix://")
 _SQLITE = "sqlite:///"
 _NEAR_FOR_SURE = 0.75
@@ -172,8 +183,8 @@ class _Reading:
         """Read a secret, said itself or in the file that ``<word>_file`` names."""
         if len(both := self.says(word, f"{word}_file")) == 2:
             self.problems.append(f"{word}: is said in {both[0]} and in {both[1]}; leave one out")
-        found: str | bytes | None = self.one(f"{word}_file", _file)
-        return self.one(word, _secret) if found is None else found
+        found: str | bytes | None = self.one(f"{word}_file", from_file)
+        return self.one(word, as_secret) if found is None else found
 
     def make(self, make: Callable[..., T], arguments: Mapping[str, Any], table: Table) -> T | None:
         """Make a collaborator; what it finds wrong is told in the words of the settings."""
@@ -209,7 +220,7 @@ def _token_endpoint(reading: _Reading) -> TokenEndpoint | None:
 
 
 def _dialect(reading: _Reading) -> Dialect | str:
-    named, changes = reading.one("dialect", _text) or "oauth2", reading.take(_DIALECT)
+    named, changes = reading.one("dialect", as_text) or "oauth2", reading.take(_DIALECT)
     if not changes or named not in DIALECTS:
         return str(named)
     return reading.make(lambda **changes: replace(DIALECTS[named], **changes), changes, _DIALECT) or "oauth2"
@@ -221,7 +232,7 @@ def _routes(reading: _Reading) -> Routes | None:
 
 def _verifier(reading: _Reading) -> JwtVerifier | None:
     said = reading.says("key", "key_file", *_VERIFIER)
-    kind = reading.one("verifier", _one_of("jwt", "none"))
+    kind = reading.one("verifier", one_of("jwt", "none"))
     if kind == "none" and said:
         reading.problems.append(f"verifier: none verifies nothing, but {', '.join(said)} is said; leave out either")
     if kind == "none" or (kind is None and not said):
@@ -244,7 +255,7 @@ class _Sessions:
     def __init__(self, reading: _Reading) -> None:
         self._reading = reading
         self.store: Store | None = reading.one("store", _store_of)
-        names = [reading.one("session", _one_of(*_KINDS)) or "token_cookies", *self._named("session_reads")]
+        names = [reading.one("session", one_of(*_KINDS)) or "token_cookies", *self._named("session_reads")]
         known = {word for name in names for word in (*_KINDS[name], *_SECRETS_OF.get(name, ()))}
         for word in reading.says(*_SESSION_WORDS):
             if word not in known:
@@ -252,21 +263,22 @@ class _Sessions:
 
     def one(self, word: str) -> Kind | None:
         """Make the kind that a word names."""
-        return self._make(self._reading.one(word, _one_of(*_KINDS)) or "token_cookies")
+        return self._make(self._reading.one(word, one_of(*_KINDS)) or "token_cookies")
 
     def several(self, word: str) -> list[Kind]:
         """Make all kinds that a word names."""
         return [kind for kind in map(self._make, self._named(word)) if kind is not None]
 
     def _named(self, word: str) -> list[str]:
-        return self._reading.one(word, _several_of(*_KINDS)) or []
+        return self._reading.one(word, several_of(*_KINDS)) or []
 
     def _make(self, name: str) -> Kind | None:
         reading, table = self._reading, _KINDS[name]
         arguments = reading.take(table)
         if name == "sealed":
             keys = _keys(reading.secret("session_keys"))
-            return reading.make(SealedCookie, {"keys": keys, **arguments}, {**table, "session_keys": ("keys", _raw)})
+            wanted = {**table, "session_keys": ("keys", as_it_is)}
+            return reading.make(SealedCookie, {"keys": keys, **arguments}, wanted)
         if name == "server_side":
             self.store = default_store() if self.store is None else self.store
             index_key = reading.secret("index_key")
@@ -280,107 +292,8 @@ def _keys(said: object) -> list[str]:
     return said.split() if isinstance(said, str) else list(said) if isinstance(said, list | tuple) else []
 
 
-# Reading values; a ValueError says what was wanted, and shows nothing that may be a secret.
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("is empty or no text; give text, or leave it out")
-    return value.strip()
-
-
-def _raw(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("is no text; give text, or leave it out")
-    return value
-
-
-def _secret(value: object) -> object:
-    if isinstance(value, str) and "-----BEGIN" in value:
-        # What has one line only, as environment variables often do, has its line breaks written out.
-        return value.replace("\\n", "\n")
-    if value in ("", b""):
-        raise ValueError("is empty; give the secret, or leave it out")
-    return value
-
-
-def _file(value: object) -> str:
-    path = Path(os.fspath(value) if isinstance(value, os.PathLike) else _text(value))
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ValueError(f"{str(path)!r} cannot be read ({error.strerror}); give the path of a file") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{str(path)!r} is no text in UTF-8; give the path of a file with the secret") from None
-    secret = text.removesuffix("\n")
-    if not secret:
-        raise ValueError(f"{str(path)!r} is empty; give the path of a file with the secret")
-    return secret
-
-
-def _list(value: object) -> list[str]:
-    if isinstance(value, str) and "," in value:
-        raise ValueError("has a comma; separate several by white space only")
-    if isinstance(value, str):
-        return value.split()
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value):
-        return list(value)
-    raise ValueError("is no list of texts; give them with white space in between")
-
-
-def _truth(value: object) -> bool:
-    said = str(value).strip().lower()
-    if said not in _TRUE + _FALSE:
-        raise ValueError(f"is neither true nor false; give one of {', '.join(_TRUE + _FALSE)}")
-    return said in _TRUE
-
-
-def _number(value: object) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError("is no number; give one, without a unit")
-    return number
-
-
-def _seconds(value: object) -> float:
-    if (number := _number(value)) <= 0:
-        raise ValueError("is not more than 0; give seconds")
-    return number
-
-
-def _whole(value: object) -> int:
-    number = _number(value)
-    if number != int(number):
-        raise ValueError("is no whole number; give one")
-    return int(number)
-
-
-def _samesite(value: object) -> str:
-    return _text(value).capitalize()
-
-
-def _one_of(*choices: str) -> Reader:
-    def read(value: object) -> str:
-        choice = _text(value).lower()
-        if choice not in choices:
-            raise ValueError(f"is unknown; give {' or '.join(choices)}")
-        return choice
-
-    return read
-
-
-def _several_of(*choices: str) -> Reader:
-    def read(value: object) -> list[str]:
-        return [_one_of(*choices)(each) for each in _list(value)]
-
-    return read
-
-
 def _store_of(value: object) -> Store:
-    text = _text(value)
+    text = as_text(value)
     if text == "memory":
         return MemoryStore()
     if text == "sqlite":
@@ -406,80 +319,80 @@ def _redis_store(url: str) -> Store:
 
 
 _ENDPOINT: Table = {
-    "token_endpoint": ("url", _text),
-    "client_id": ("client_id", _text),
-    "client_auth": ("client_auth", _text),
-    "timeout": ("timeout", _number),
-    "single_use": ("single_use", _truth),
-    "old_access_token_survives": ("old_access_token_survives", _truth),
-    "revocation_endpoint": ("revocation_endpoint", _text),
-    "scope": ("scope", _text),
-    "allow_insecure": ("allow_insecure", _truth),
-    "ca_bundle": ("ca_bundle", _text),
-    "max_calls": ("max_calls", _whole),
+    "token_endpoint": ("url", as_text),
+    "client_id": ("client_id", as_text),
+    "client_auth": ("client_auth", as_text),
+    "timeout": ("timeout", as_number),
+    "single_use": ("single_use", as_truth),
+    "old_access_token_survives": ("old_access_token_survives", as_truth),
+    "revocation_endpoint": ("revocation_endpoint", as_text),
+    "scope": ("scope", as_text),
+    "allow_insecure": ("allow_insecure", as_truth),
+    "ca_bundle": ("ca_bundle", as_text),
+    "max_calls": ("max_calls", as_whole),
 }
 _DIALECT: Table = {
-    "dialect_send": ("send", _text),
-    "dialect_refresh_token": ("refresh_token", _text),
-    "dialect_access_token": ("access_token", _text),
-    "dialect_new_refresh_token": ("new_refresh_token", _text),
-    "dialect_expires_in": ("expires_in", _text),
-    "dialect_refresh_expires_in": ("refresh_expires_in", _text),
-    "rejected": ("rejected", _list),
+    "dialect_send": ("send", as_text),
+    "dialect_refresh_token": ("refresh_token", as_text),
+    "dialect_access_token": ("access_token", as_text),
+    "dialect_new_refresh_token": ("new_refresh_token", as_text),
+    "dialect_expires_in": ("expires_in", as_text),
+    "dialect_refresh_expires_in": ("refresh_expires_in", as_text),
+    "rejected": ("rejected", as_list),
 }
 _ROUTES: Table = {
-    "protected": ("protected", _list),
-    "optional": ("optional", _list),
-    "public": ("public", _list),
-    "guest_only": ("guest_only", _list),
-    "login_url": ("login_url", _text),
-    "home_url": ("home_url", _text),
-    "trusted_origins": ("trusted_origins", _list),
-    "preflight": ("preflight", _text),
+    "protected": ("protected", as_list),
+    "optional": ("optional", as_list),
+    "public": ("public", as_list),
+    "guest_only": ("guest_only", as_list),
+    "login_url": ("login_url", as_text),
+    "home_url": ("home_url", as_text),
+    "trusted_origins": ("trusted_origins", as_list),
+    "preflight": ("preflight", as_text),
 }
 _VERIFIER: Table = {
-    "jwks_url": ("jwks_url", _text),
-    "algorithms": ("algorithms", _list),
-    "audience": ("audience", _list),
-    "issuer": ("issuer", _list),
-    "leeway": ("leeway", _number),
-    "jwks_timeout": ("timeout", _number),
-    "keys_max_age": ("keys_max_age", _number),
+    "jwks_url": ("jwks_url", as_text),
+    "algorithms": ("algorithms", as_list),
+    "audience": ("audience", as_list),
+    "issuer": ("issuer", as_list),
+    "leeway": ("leeway", as_number),
+    "jwks_timeout": ("timeout", as_number),
+    "keys_max_age": ("keys_max_age", as_number),
 }
-_SHARED: Table = {"allow_insecure": ("allow_insecure", _truth), "ca_bundle": ("ca_bundle", _text)}
+_SHARED: Table = {"allow_insecure": ("allow_insecure", as_truth), "ca_bundle": ("ca_bundle", as_text)}
 _ATTRIBUTES: Table = {
-    "prefix": ("prefix", _raw),
-    "secure": ("secure", _truth),
-    "domain": ("domain", _text),
-    "path": ("path", _text),
-    "samesite": ("samesite", _samesite),
+    "prefix": ("prefix", as_it_is),
+    "secure": ("secure", as_truth),
+    "domain": ("domain", as_text),
+    "path": ("path", as_text),
+    "samesite": ("samesite", as_samesite),
 }
 _KINDS: Mapping[str, Table] = {
     "token_cookies": {
         **_ATTRIBUTES,
-        "access_name": ("access_name", _text),
-        "refresh_name": ("refresh_name", _text),
-        "refresh_max_age": ("refresh_max_age", _whole),
+        "access_name": ("access_name", as_text),
+        "refresh_name": ("refresh_name", as_text),
+        "refresh_max_age": ("refresh_max_age", as_whole),
     },
     "sealed": {
         **_ATTRIBUTES,
-        "session_name": ("name", _text),
-        "session_max_bytes": ("max_bytes", _whole),
-        "refresh_max_age": ("refresh_max_age", _whole),
+        "session_name": ("name", as_text),
+        "session_max_bytes": ("max_bytes", as_whole),
+        "refresh_max_age": ("refresh_max_age", as_whole),
     },
     "server_side": {
         **_ATTRIBUTES,
-        "session_name": ("name", _text),
-        "idle_lifetime": ("idle_lifetime", _whole),
-        "absolute_lifetime": ("absolute_lifetime", _whole),
+        "session_name": ("name", as_text),
+        "idle_lifetime": ("idle_lifetime", as_whole),
+        "absolute_lifetime": ("absolute_lifetime", as_whole),
     },
 }
 _SECRETS_OF = {"sealed": ("session_keys", "session_keys_file"), "server_side": ("index_key", "index_key_file")}
 _SESSION_WORDS = frozenset(word for words in (*_KINDS.values(), *_SECRETS_OF.values()) for word in words)
 _TUNING: Table = {
-    "refresh_before": ("refresh_before", _seconds),
-    "hand_over": ("hand_over", _seconds),
-    "authorization_header": ("authorization_header", _truth),
+    "refresh_before": ("refresh_before", as_seconds),
+    "hand_over": ("hand_over", as_seconds),
+    "authorization_header": ("authorization_header", as_truth),
 }
 
 _TABLES = (_ENDPOINT, _DIALECT, _ROUTES, _VERIFIER, _TUNING)

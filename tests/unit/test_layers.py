@@ -15,7 +15,7 @@ STORES = ("stores", *(f"stores.{each}" for each in ("memory", "sqlite", "redis",
 SESSIONS = ("sessions", *(f"sessions.{each}" for each in ("token_cookies", "sealed_cookie", "server_side", "several")))
 LAYERS = (
     {"errors", "per_process", "store"},
-    {"tokens", "cookies", "paths", "sealing", "ears", "memo", "urls", "redis_clients"},
+    {"tokens", "cookies", "paths", "sealing", "ears", "memo", "urls", "redis_clients", "setting_values"},
     {"ledger", "routes", "dialects", "deadline_http", "person_index", "session_kind", *STORES},
     {"decision", "records", "jwks"},
     {"verifier", "token_endpoint", "refresher", "wsgi", "holding", *SESSIONS},
