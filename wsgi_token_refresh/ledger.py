@@ -131,6 +131,15 @@ def as_of(family: Family, now: float) -> Family:
     return replace(family, calling=None, pause=pause)
 
 
+def come_again(family: Family, now: float) -> float:
+    """Tell in how many seconds to try again: after the pause that follows a caller whose deadline is about to pass."""
+    calling = family.calling
+    if calling is None or calling.deadline - now > SEND_WITHIN:
+        return 1.0
+    pause = as_of(family, max(now, calling.deadline)).pause
+    return 1.0 if pause is None else pause.not_before - now
+
+
 def next_step(family: Family, now: float, *, good: bool) -> Step:
     """Tell what a request may do that finds a refresh due; ``good`` is whether the current access token is.
 

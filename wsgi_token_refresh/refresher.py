@@ -217,6 +217,7 @@ class Refresher:
         waited, newer = False, None
         for _ in range(ATTEMPTS):
             look, newer = newer or self._look(records, asked), None
+            looked = self._monotonic()
             flight = self._answer(look, asked)
             if flight is None and look.family.calling is not None:
                 waited = True
@@ -227,7 +228,8 @@ class Refresher:
                 return flight
             if self._left(asked) <= 0 or (waited and look.family.calling is None):
                 break
-        return self._best(look, asked, Unreachable(True, "the refresh that it waited for gave nothing", 1.0))
+        again = ledger.come_again(look.family, look.now + self._monotonic() - looked)
+        return self._best(look, asked, Unreachable(True, "the refresh that it waited for gave nothing", again))
 
     def _wait(self, records: Records, look: Look, deadline: float, asked: _Asked) -> Look | None:
         """Wait for a call to end; None where the record must be looked for, as that of a family that gave way."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,8 +15,8 @@ from tests.real_redis import RealRedis, running_redis
 from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
 
 from .kinds import INDEX_KEY, KEY, SEALED, SERVER_SIDE, TOKEN_COOKIES, signed_in
-from .servers import PATIENCE, Browser, Gunicorn, at_once, gunicorn
-from .test_gunicorn import DELAY, SLACK, in_background, sign_in, until
+from .servers import Browser, Gunicorn, at_once, gunicorn
+from .test_gunicorn import DELAY, SLACK, sign_in, until
 
 Hosts = tuple[Gunicorn, Gunicorn]
 
@@ -127,42 +126,6 @@ def test_sessions_interleaved_on_two_hosts_are_one_grant_each(
         assert len(set(sids)) == 64
         counts = server.counts()
         assert (counts["grants"], counts["refused"], counts["live"]) == (64, 0, 64)
-
-
-@pytest.mark.parametrize(
-    ("fault", "lives"),
-    [
-        pytest.param("hang", True, id="where the server had not rotated the session lives"),
-        pytest.param("hang-after", False, id="where the server had rotated it costs one login"),
-    ],
-)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-def test_a_host_that_dies_while_it_refreshes_delays_nobody_for_long(
-    server: AuthorizationServerProcess, hosts: Hosts, fault: str, lives: bool, number: int
-) -> None:
-    one, two = hosts
-    browser = sign_in(server, one.port)
-    good = sign_in(server, two.port, good=True)
-    good.jar["refresh_token"] = browser.jar["refresh_token"]
-    server.fault(fault, seconds=60)
-    thread = in_background(browser)
-    until(lambda: server.counts()["requests"] == 1, "the refresh never reached the server")
-    one.signal(number)
-    passed = good.get(keep=False)
-    assert (passed.status, passed.took < 2) == (200, True), "a good token waits for nobody"
-    waited = browser.get(port=two.port)
-    assert waited.status == 503
-    assert waited.took <= 2 + 1 + SLACK
-    server.release()
-    assert int(dict(waited.headers)["Retry-After"]) >= 1
-    until(lambda: browser.get(port=two.port).status == (200 if lives else 303), "nobody tried again")
-    if number == signal.SIGSTOP:
-        asked = server.counts()["requests"]
-        one.signal(signal.SIGCONT)
-        thread.join(PATIENCE)
-        assert server.counts()["requests"] == asked, "who wakes late sends nothing"
-        assert browser.get(port=two.port).status == (200 if lives else 303)
-    thread.join(PATIENCE)
 
 
 # Redis fails.

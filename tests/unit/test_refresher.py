@@ -14,7 +14,7 @@ import pytest
 from wsgi_token_refresh import ledger
 from wsgi_token_refresh.dialects import DIALECTS, read_token_response
 from wsgi_token_refresh.errors import StoreError
-from wsgi_token_refresh.ledger import SEND_WITHIN
+from wsgi_token_refresh.ledger import FIRST_PAUSE, SEND_WITHIN
 from wsgi_token_refresh.records import DAY, HOUR, Records
 from wsgi_token_refresh.refresher import _MOST_UNSAVED, STORE_DOWN, Flight, Refresher
 from wsgi_token_refresh.stores.memory import MemoryStore
@@ -32,6 +32,7 @@ REFUSED = Rejected("invalid_grant")
 UNANSWERED = Unreachable(True, "timed out")
 REFUSED_CONNECTION = Unreachable(False, "connection refused")
 WAITED_IN_VAIN = Unreachable(True, "the refresh that it waited for gave nothing", 1.0)
+CALLER_LOST = replace(WAITED_IN_VAIN, retry_after=FIRST_PAUSE)
 UNDER_WAY = Unreachable(True, "another refresh of this session is under way", 1.0)
 
 
@@ -254,12 +255,12 @@ def test_whoever_always_loses_the_race_to_call_gives_up_and_has_not_asked(world)
     assert world.endpoint.asked == []
 
 
-def let_another_call(world):
+def let_another_call(world, *, lasts=TIMEOUT + SEND_WITHIN):
     """Let another host be calling; give what it writes with, and what it looked at."""
     records = Records(world.store.inner, world.endpoint.identity, 30 * DAY)
     records.found(world.first)
     look = records.find(world.first)
-    calling = ledger.called(look.family, "another", world.clock() + TIMEOUT + SEND_WITHIN)
+    calling = ledger.called(look.family, "another", world.clock() + lasts, lasts)
     assert records.swap(look.member, look.value, calling)
     return records, look
 
@@ -299,8 +300,18 @@ def test_who_waits_gives_up_at_its_own_limit(world):
     world.later(EXPIRED)
     let_another_call(world)
     began = world.clock()
-    assert world.refresh(good=False).outcome == WAITED_IN_VAIN
+    flight = world.refresh(good=False)
     assert world.clock() - began == TIMEOUT + SEND_WITHIN
+    assert flight.outcome == CALLER_LOST
+    world.later(FIRST_PAUSE)
+    world.endpoint.outcomes.append(Refreshed(issued(1, world.clock())))
+    assert isinstance(world.refresh(good=False).outcome, Refreshed), "whoever comes when told finds no pause"
+
+
+def test_who_gives_up_before_the_caller_does_comes_again_soon(world):
+    world.later(EXPIRED)
+    let_another_call(world, lasts=60)
+    assert world.refresh(good=False).outcome == WAITED_IN_VAIN
 
 
 def test_a_good_token_passes_while_another_calls(world):
@@ -315,7 +326,7 @@ def test_a_good_token_waits_where_a_refresh_kills_it():
     world = World(old_access_token_survives=False)
     world.later(DUE)
     let_another_call(world)
-    assert world.refresh().outcome == WAITED_IN_VAIN
+    assert world.refresh().outcome == CALLER_LOST
 
 
 @pytest.mark.parametrize(
