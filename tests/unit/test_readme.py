@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask, request
 
 import wsgi_token_refresh
 from tests.unit.test_layers import LAYERS
 from wsgi_token_refresh import JwtVerifier, Routes, TokenEndpoint, TokenRefreshMiddleware, get_session
-from wsgi_token_refresh.settings import WORDS
+from wsgi_token_refresh.settings import WORDS, read_settings
 from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.testing import RotatingAuthorizationServer
 from wsgi_token_refresh.testing.faults import FAULTS
@@ -45,6 +46,18 @@ def name_of(path):
 def quickstart():
     """Give the code block that follows the marker."""
     return _FENCE.search(read(ROOT / "README.md").partition("<!-- quickstart:")[2])[2]
+
+
+def test_the_settings_of_the_readme_make_what_it_says(tmp_path):
+    block = next(text for kind, text in _FENCE.findall(read(ROOT / "README.md")) if "session = sealed" in text)
+    keys = tmp_path / "session_keys"
+    keys.write_text(Fernet.generate_key().decode())
+    said = dict(line.split(" = ") for line in block.replace("/run/secrets/session_keys", str(keys)).splitlines())
+    made = read_settings({**said, "token_endpoint": "https://auth.example.com/token", "verifier": "none"}, {})
+    assert (repr(made["session"]), repr(made["store"])) == (
+        "SealedCookie(name='token_session')",
+        "RedisStore(cache.internal:6379/0)",
+    )
 
 
 # The quickstart.
