@@ -234,6 +234,7 @@ def _token_row(access: Access, refreshable: bool, protected: Decision, optional:
 
 
 _YES, _NO = "yes", "no"
+_UNREAD = (Refuse(503, "store_down"), Pass(UNAVAILABLE, "store_down"))
 _UNVERIFIABLE = (Refuse(503, KEYS), Pass(UNAVAILABLE, KEYS))
 
 TOKENS = Table(
@@ -256,6 +257,7 @@ TOKENS = Table(
         ),
         ((Access.UNKNOWN.value, _YES), _token_row(Access.UNKNOWN, True, *_UNVERIFIABLE)),
         ((Access.UNKNOWN.value, _NO), _token_row(Access.UNKNOWN, False, *_UNVERIFIABLE)),
+        ((Access.UNREAD.value, _NO), _token_row(Access.UNREAD, False, *_UNREAD)),
     ),
 )
 

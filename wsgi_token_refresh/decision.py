@@ -18,6 +18,7 @@ class Access(Enum):
     LEEWAY = "expired, but within the leeway"
     BAD = "expired, missing, unreadable, or failing verification"
     UNKNOWN = "cannot be verified just now"
+    UNREAD = "lies in a store that is down"
 
     @property
     def good(self) -> bool:
@@ -78,6 +79,7 @@ Decision = Answer | Refresh
 
 LIVE, ANONYMOUS, UNAVAILABLE = "live", "anonymous", "unavailable"
 _NO_SESSION = "no_session"
+_NOBODY_CAN_SAY = {Access.UNKNOWN: "keys_unavailable", Access.UNREAD: "store_down"}
 
 
 def decide(
@@ -134,8 +136,8 @@ def _for_strangers(rule: Rule, request: Request, passes_preflight: bool) -> Answ
 
 
 def _for_members(rule: Rule, request: Request, access: Access, refreshable: bool) -> Decision:
-    if access is Access.UNKNOWN:
-        return _unavailable(rule, "keys_unavailable", None)
+    if access in _NOBODY_CAN_SAY:
+        return _unavailable(rule, _NOBODY_CAN_SAY[access], None)
     if access is Access.FRESH or (access.good and not refreshable) or (access is Access.LEEWAY and not refreshable):
         return Pass(LIVE)
     if not refreshable:

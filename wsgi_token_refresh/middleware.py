@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TRUSTED_FOR = 30.0
 """Seconds for which the pass path trusts its memo, for each session and process."""
 _NO_FLIGHT = Flight(None)
-_UNKNOWN = Held(Tokens(), Access.UNKNOWN, reason=STORE_DOWN)
+_UNREAD = Held(Tokens(), Access.UNREAD, reason=STORE_DOWN)
 _MOST_PATHS = 4096
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
 _LONGEST_PATH = 512
@@ -182,7 +182,7 @@ class TokenRefreshMiddleware:
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
         candidates, flight = self._candidates(environ, request, rule), _NO_FLIGHT
-        held = _UNKNOWN if candidates is None else self._assessor.first_good(candidates)
+        held = _UNREAD if candidates is None else self._assessor.first_good(candidates)
         shown = held.tokens
         decision = decide(
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
