@@ -190,7 +190,7 @@ def scaling(found: Scaling) -> list[str]:
         "is answered.",
         _table(("", "a second", "commands a second", "core", "p50", "p99"), driven),
         f"At the highest rate of the mixture one Redis carries **{found.in_use:,.0f} sessions in constant use**.",
-        "Refreshes a second by processes that do nothing else and call no authorization server, on both cores with "
+        "What processes do in a second that do nothing else and call no authorization server, on both cores with "
         "their store:",
         _table(("processes", *map(str, counts)), processes),
     ]

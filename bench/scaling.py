@@ -30,6 +30,8 @@ LOOKED_UP_EVERY = 30.0
 A_DAY = 48
 """Refreshes of a session that is in use for eight hours of a day."""
 REDIS, SQLITE = "Redis", "SQLite"
+REFRESHES, LOOKS = "refreshes", "looks"
+PROCESSES = (1, 2, 4)
 _ROOT = Path(__file__).parent.parent
 _LOOKS = int(REFRESHED_EVERY / LOOKED_UP_EVERY)
 _BLOCK = 500
@@ -85,7 +87,11 @@ def measure(sessions: int) -> Scaling:
         _names(recorded[0].second),
         {REDIS: _size_on_redis(sessions), SQLITE: _size_on_sqlite(sessions)},
         rates,
-        {name: {count: _by_processes(name, count, sessions) for count in (1, 2, 4)} for name in (REDIS, SQLITE)},
+        {
+            f"{store}, {what}": {count: _by_processes(store, what, count, sessions) for count in PROCESSES}
+            for store in (REDIS, SQLITE)
+            for what in (REFRESHES, LOOKS)
+        },
         mixed,
         calm,
     )
@@ -175,17 +181,17 @@ def _size(refreshes: Refresher, sessions: int, taken: Callable[[], float]) -> Si
 # What processes do.
 
 
-def _by_processes(store: str, count: int, sessions: int) -> float:
-    """Tell how many refreshes in a second processes do that share a store, and call no authorization server."""
+def _by_processes(store: str, what: str, count: int, sessions: int) -> float:
+    """Tell how much in a second processes do that share a store, and call no authorization server."""
     if store == SQLITE:
         with tempfile.TemporaryDirectory() as directory:
-            return _side_by_side(f"{directory}/ledger.sqlite", count, sessions)
+            return _side_by_side(f"{directory}/ledger.sqlite", what, count, sessions)
     with running_redis() as server:
-        return _side_by_side(server.url, count, sessions)
+        return _side_by_side(server.url, what, count, sessions)
 
 
-def _side_by_side(place: str, count: int, sessions: int) -> float:
-    command = [sys.executable, "-c", f"from bench.scaling import work; work({place!r}, {sessions // count})"]
+def _side_by_side(place: str, what: str, count: int, sessions: int) -> float:
+    command = [sys.executable, "-c", f"from bench.scaling import work; work({place!r}, {what!r}, {sessions // count})"]
     running = [
         subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(count)
     ]
@@ -199,12 +205,15 @@ def _side_by_side(place: str, count: int, sessions: int) -> float:
     return sessions // count * count / (time.perf_counter() - began)
 
 
-def work(place: str, sessions: int) -> None:
-    """Refresh sessions once, and again one after another when somebody closes stdin."""
+def work(place: str, what: str, sessions: int) -> None:
+    """Refresh sessions once; refresh them again, or look at each, one after another when somebody closes stdin."""
     store = RedisStore.from_url(place) if "://" in place else SqliteStore(place)
     refreshes = refresher(store)
     shown = [refresh(refreshes, opaque()) for _ in range(sessions)]
     print("ready", flush=True)
     sys.stdin.read()
     for tokens in shown:
-        refresh(refreshes, tokens)
+        if what == LOOKS:
+            refreshes.look_up(tokens)
+        else:
+            refresh(refreshes, tokens)
