@@ -207,6 +207,7 @@ def test_cookie_name(value, name):
         pytest.param("__host-a", Attributes(domain="a.example"), 1, id="__Host- has no domain, in any case"),
         pytest.param("__Host-a", Attributes(path="/b"), 1, id="__Host- needs the root"),
         pytest.param("__Host-a", Attributes(secure=False, path="/b"), 2, id="all that is wrong with __Host-"),
+        pytest.param("a" * 129, Attributes(secure=True), 1, id="longer than it may be"),
     ],
 )
 def test_problems_of_name(name, attributes, problems):
