@@ -53,7 +53,7 @@ class RealRedis:
         command += ["--save", "", "--appendonly", "no", "--dbfilename", "dump.rdb", *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         ends = time.monotonic() + PATIENCE
-        with self.client() as client:
+        with self.client(protocol=2) as client:
             while True:
                 try:
                     client.ping()

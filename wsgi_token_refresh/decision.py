@@ -97,6 +97,11 @@ def decide(
     return _for_members(rule, request, access, refreshable)
 
 
+def may_refresh(rule: Rule, request: Request) -> bool:
+    """Tell whether a request may wait for the authorization server: not a handshake, nor what a page embeds."""
+    return not (request.websocket or (request.subresource and rule is Rule.OPTIONAL))
+
+
 def settle(rule: Rule, request: Request, access: Access, outcome: Outcome | None) -> Answer:
     """Decide after a refresh gave ``outcome``; ``access`` is how the token stands that there is now.
 

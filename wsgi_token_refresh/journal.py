@@ -39,7 +39,7 @@ class Journal:
     def started(self, endpoint: object, routes: object, kind: object, store: object, verifier: object) -> None:
         """Say what was configured, and what that does not protect from."""
         log.info("%r, %r, %r, %r", routes, endpoint, kind, store)
-        if verifier is None:
+        if verifier is None and not getattr(kind, "authenticates", False):
             log.warning(
                 "verifier=None: nobody is authenticated, and a protected route only means that there is a token "
                 "cookie; the API behind must check the token. Give a JwtVerifier where this application trusts it"
@@ -75,7 +75,7 @@ class Journal:
 
     def store_down(self, why: object) -> None:
         """Say that nothing is refreshed meanwhile, and why; an error of a store shows no record."""
-        message = f"{STORE_DOWN} ({why}): good tokens pass, and nothing is refreshed meanwhile"
+        message = f"{STORE_DOWN} ({why}): nobody is logged out by that, and nothing is refreshed meanwhile"
         self._once(logging.WARNING, message, cause=STORE_DOWN)
 
     def misconfigured(self, reason: str) -> None:

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import wsgi
-from .decision import ANONYMOUS, LIVE, Access, Answer, Decision, Pass, Redirect, Refresh, Request, decide, settle
+from .decision import (
+    ANONYMOUS,
+    LIVE,
+    Access,
+    Answer,
+    Decision,
+    Pass,
+    Redirect,
+    Refresh,
+    Request,
+    decide,
+    may_refresh,
+    settle,
+)
 from .errors import ConfigurationError, StoreError
 from .holding import NOTHING, Assessor, Held, Verifier
 from .journal import Journal
@@ -188,7 +201,8 @@ class TokenRefreshMiddleware:
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
         )
         if isinstance(decision, Refresh) or self._is_to_be_looked_up(rule, decision, held):
-            held, flight = self._consult(decision, held, candidates or ())
+            looks, may_call = not isinstance(decision, Refresh), may_refresh(rule, request)
+            held, flight = self._consult(held, candidates or (), looks=looks, may_call=may_call)
             shown = held.tokens
             held = self._services.landed(flight, held)
             decision = settle(rule, request, held.access, flight.outcome)
@@ -273,13 +287,13 @@ class TokenRefreshMiddleware:
         trust = self._trusted.get(_shown(held.tokens))
         return trust is None or not trust.lasts(self._clock())
 
-    def _consult(self, decision: Decision, held: Held, candidates: Sequence[Tokens]) -> tuple[Held, Flight]:
+    def _consult(self, held: Held, candidates: Sequence[Tokens], *, looks: bool, may_call: bool) -> tuple[Held, Flight]:
         """Ask the ledger about the tokens held, and about the next ones where that session is over.
 
         Gives those for which it spoke, and what it said: a session that is over is never that of the next ones.
         """
-        may_call, limit = not (isinstance(decision, Refresh) and decision.look_only), self._refresher.limit()
-        ask = self._refresh if isinstance(decision, Refresh) and may_call else self._look_up
+        limit = self._refresher.limit()
+        ask = self._look_up if looks or not may_call else self._refresh
         flight, tried = ask(held, limit), {None, held.tokens.refresh_token}
         for other in (self._assessor.assess(each) for each in candidates if each.refresh_token not in tried):
             if not _is_over(flight):

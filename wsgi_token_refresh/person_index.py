@@ -28,29 +28,29 @@ class PersonIndex:
         self._key = key
         self._lives = lives
 
-    def handles(self, subject: str) -> list[str]:
+    def handles(self, subject: str | int) -> list[str]:
         """List them, in the order in which they began."""
         return list(_decoded(self._store.read(self._place(subject)).value))
 
-    def add(self, subject: str, handle: str, created_at: float) -> None:
+    def add(self, subject: str | int, handle: str, created_at: float) -> None:
         """List a session; the oldest make room."""
         self._change(subject, lambda listed, now: dict(list({**listed, handle: created_at}.items())[-_MOST:]))
 
-    def remove(self, subject: str, handles: Collection[str]) -> None:
+    def remove(self, subject: str | int, handles: Collection[str]) -> None:
         """Take sessions from the list."""
         self._change(subject, lambda listed, now: {each: at for each, at in listed.items() if each not in handles})
 
-    def tidy(self, subject: str, gone: Collection[str]) -> None:
+    def tidy(self, subject: str | int, gone: Collection[str]) -> None:
         """Take sessions from the list that have no record, but for those that are just beginning."""
         self._change(
             subject,
             lambda listed, now: {each: at for each, at in listed.items() if each not in gone or now < at + _BEGINS},
         )
 
-    def _place(self, subject: str) -> str:
-        return f"person:{hmac.digest(self._key, subject.encode('utf-8', 'surrogatepass'), hashlib.sha256).hex()}"
+    def _place(self, subject: str | int) -> str:
+        return f"person:{hmac.digest(self._key, str(subject).encode('utf-8', 'surrogatepass'), hashlib.sha256).hex()}"
 
-    def _change(self, subject: str, change: Callable[[Listed, float], Listed]) -> None:
+    def _change(self, subject: str | int, change: Callable[[Listed, float], Listed]) -> None:
         place = self._place(subject)
         for _ in range(_ATTEMPTS):
             entry = self._store.read(place)

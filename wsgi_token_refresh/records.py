@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 
 from . import ledger
 from .errors import StoreError
@@ -16,6 +16,7 @@ from .tokens import Tokens
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+_FIELDS = len(fields(Tokens))
 ATTEMPTS = 32
 """How often a compare-and-set is tried before the store is called unusable."""
 
@@ -41,7 +42,7 @@ class Member:
 class Look:
     """What one look at the store found: the family as of ``now`` (the store's clock) and its current tokens.
 
-    ``value`` is the family's record as it was read.
+    ``value`` is the family's record as it was read, ``leads_to`` the family to which it gave way.
     """
 
     member: Member
@@ -49,6 +50,7 @@ class Look:
     family: Family
     tokens: Tokens
     now: float
+    leads_to: Member | None = None
 
 
 class Records:
@@ -128,17 +130,12 @@ class Records:
     def _give_way(self, look: Look, tokens: Tokens) -> Member:
         """Go over to the family of somebody who came with the new token before it could be written.
 
-        The token before leads there as well; this family must never send again.
+        This family must never send again, and leads there whoever shows one of its tokens.
         """
         other = self.find(tokens)
-        self.change(look.member, lambda family, now: ledger.ended(family, "superseded"))
-        if other is None:
-            return look.member
-        named = self._fingerprint(look.tokens)
-        held = self._store.read(_row_key(named)).value
-        row = self._new_row(other.member, other.member.generation, look.tokens, named)
-        self._store.swap(_row_key(named), held, row, self._lives)
-        return other.member
+        sealed = self._sealed(look.member, look.tokens, None if other is None else other.member)
+        self.change(look.member, lambda family, now: replace(ledger.ended(family, "superseded"), sealed=sealed))
+        return look.member if other is None else other.member
 
     def change(
         self, member: Member, change: Callable[[Family, float], Family | None], *, missing: Family | None = None
@@ -201,8 +198,9 @@ class Records:
         value = self._store.read(_row_key(named)).value
         return None if value is None else ledger.decode_row(value)
 
-    def _sealed(self, member: Member, tokens: Tokens) -> bytes:
-        return seal(member.key, json.dumps(astuple(tokens)).encode(), member.family)
+    def _sealed(self, member: Member, tokens: Tokens, leads_to: Member | None = None) -> bytes:
+        lead = [] if leads_to is None else [leads_to.family, leads_to.generation, leads_to.key.hex()]
+        return seal(member.key, json.dumps([*astuple(tokens), *lead]).encode(), member.family)
 
     def _fingerprint(self, tokens: Tokens) -> str:
         return fingerprint(self._identity, tokens.refresh_token or "")
@@ -215,7 +213,10 @@ def _opened(member: Member, entry: Entry) -> Look | None:
     plain = None if family is None else unseal(member.key, family.sealed, member.family)
     if family is None or plain is None:
         return None
-    return Look(member, entry.value, ledger.as_of(family, entry.now), Tokens(*json.loads(plain)), entry.now)
+    said = json.loads(plain)
+    tokens, lead = Tokens(*said[:_FIELDS]), said[_FIELDS:]
+    leads_to = Member(lead[0], lead[1], bytes.fromhex(lead[2])) if lead else None
+    return Look(member, entry.value, ledger.as_of(family, entry.now), tokens, entry.now, leads_to)
 
 
 def unproven(tokens: Tokens) -> Tokens:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 import threading
 import weakref
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -19,6 +21,7 @@ ERRORS = (redis.RedisError, RedisClusterException, OSError)
 LONGEST_TIMEOUT = 2.0
 """Seconds that one command may take at most."""
 _CONNECTIONS = 1024
+_LONGEST_ERROR = 240
 
 
 def own_client(client: Any, timeout: float) -> Any:
@@ -30,26 +33,32 @@ def own_client(client: Any, timeout: float) -> Any:
     if not hasattr(client, "connection_pool"):
         # The client's default waits for seconds between tries; the count is what versions before 6 look at.
         own.retry, own.cluster_error_retry_attempts = _once_more(), 1
+        # It closes itself when it is dropped, and the connections are the caller's.
+        own.close = lambda: None
         return own
     own.connection_pool, own.connection = _own_pool(client.connection_pool, timeout), None
     return own
 
 
 def _own_pool(pool: Any, timeout: float) -> Any:
-    own = copy.copy(pool)
-    # Somebody may have held the locks when this process was forked.
-    own._lock, own._fork_lock = threading.RLock(), threading.RLock()
-    own.connection_kwargs = {
+    settings = {
         **pool.connection_kwargs,
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
         # Connections close while they are idle; what hangs is not asked twice.
         "retry": _once_more(),
+        "retry_on_timeout": False,
+        "retry_on_error": [],
     }
     # Everybody of a storm reads at once.
-    own.max_connections = max(pool.max_connections, _CONNECTIONS)
-    if hasattr(pool, "sentinel_manager"):
-        _ask_own_sentinels(own, pool, timeout)
+    most = max(pool.max_connections, _CONNECTIONS)
+    if not hasattr(pool, "sentinel_manager"):
+        return redis.ConnectionPool(pool.connection_class, most, **settings)
+    own = copy.copy(pool)
+    # Somebody may have held the locks when this process was forked.
+    own._lock, own._fork_lock = threading.RLock(), threading.RLock()
+    own.connection_kwargs, own.max_connections = settings, most
+    _ask_own_sentinels(own, pool, timeout)
     own.reset()
     return own
 
@@ -78,11 +87,39 @@ def is_read_only(error: Exception) -> bool:
 def drop_idle_connections(client: Any) -> None:
     """Close the connections that nobody uses just now: they lead where nobody answers, or to the wrong server."""
     pool = getattr(client, "connection_pool", None)
-    if isinstance(pool, redis.BlockingConnectionPool):
-        # Before version 6 it knows no other way.
-        pool.disconnect()
-    elif pool is not None:
+    if pool is not None:
         pool.disconnect(inuse_connections=False)
+
+
+def in_words(error: Exception) -> str:
+    """Give what an error says, less the arguments that a server repeats: they may hold a password, or a record."""
+    said = str(error)
+    return said.partition(",")[0][:_LONGEST_ERROR] if isinstance(error, redis.ResponseError) else said
+
+
+def client_of(url: str) -> redis.Redis:
+    """Make a client of a URL; raises ``ConfigurationError``, which does not show the password that may stand there."""
+    try:
+        client = redis.Redis.from_url(url)
+        pool = client.connection_pool
+        # What options cannot be is only found when there is a connection; this one is never opened.
+        pool.connection_class(**pool.connection_kwargs)
+        place = urlsplit(url)
+        is_database = place.scheme == "unix" or place.path.strip("/").isdigit() or not place.path.strip("/")
+    except (ValueError, TypeError, AttributeError, redis.RedisError) as error:
+        raise ConfigurationError([f"RedisStore: the url cannot be read{_option(error)}; {_A_URL}"]) from None
+    if not is_database:
+        raise ConfigurationError([f"RedisStore: the url names a database that is no number; {_A_URL}"])
+    return client
+
+
+_A_URL = "give redis://host:6379/0, rediss:// for TLS, or unix:///path"
+_UNKNOWN_OPTION = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
+def _option(error: Exception) -> str:
+    found = _UNKNOWN_OPTION.search(str(error))
+    return f": {found[1]} is no option of it" if found else ""
 
 
 def refuse_what_hangs(client: Any) -> None:

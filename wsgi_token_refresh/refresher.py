@@ -139,7 +139,7 @@ class Refresher:
         """Tell in two reads whether the family of these good tokens has ended, and whether newer ones exist."""
         try:
             self._save()
-            look = self._records.find(tokens)
+            look = self._find(self._records, tokens)
         except StoreError as error:
             return Flight(None, down=str(error))
         if look is None:
@@ -172,7 +172,7 @@ class Refresher:
         return look.tokens if look.family.state is State.LIVE else None
 
     def _has_ended(self, shown: Tokens | None) -> bool:
-        look = None if shown is None else self._records.find(shown)
+        look = None if shown is None else self._find(self._records, shown)
         return look is not None and look.family.state is not State.LIVE
 
     def found(self, tokens: Tokens) -> Member | None:
@@ -393,7 +393,7 @@ class Refresher:
             self._save()
         known = asked.tokens if asked.vouched else unproven(asked.tokens)
         for _ in range(ATTEMPTS):
-            look = records.find(asked.tokens)
+            look = self._find(records, asked.tokens)
             if look is None or look.member.generation > look.family.current + 1:
                 records.found(known, lives=None if asked.vouched else HOUR, replaces=look is not None)
             elif look.member.generation > look.family.current and look.family.state is State.LIVE:
@@ -403,6 +403,17 @@ class Refresher:
             else:
                 return look
         raise StoreError("the record of a session vanished as often as it was written")
+
+    def _find(self, records: Records, tokens: Tokens) -> Look | None:
+        """Find the family of these tokens, or the one to which it gave way while they were welcome."""
+        look = records.find(tokens)
+        for _ in range(ATTEMPTS):
+            if look is None or look.leads_to is None:
+                break
+            if not ledger.is_welcome(look.family, look.member.generation, look.now, self._hand_over):
+                break
+            look = records.look(look.leads_to)
+        return look
 
     def _save(self) -> None:
         """Write down what could not be written while the store was down."""

@@ -52,6 +52,9 @@ class SessionKind(Protocol):
     def end(self, header: str) -> None:
         """End here what this header shows; raises ``StoreError`` as ``load`` does."""
 
+    def handle_of(self, header: str) -> str | None:
+        """Name the session of a ``Cookie`` header in the list of a person's sessions; None where there is no list."""
+
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
 

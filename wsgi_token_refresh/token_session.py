@@ -117,6 +117,11 @@ class TokenSession:
         claims = self._held.claims
         return dict(claims) if self.state == LIVE and claims is not None else None
 
+    @property
+    def handle(self) -> str | None:
+        """What names this session in the list of ``ServerSideSession.sessions``; None for other kinds."""
+        return self._services.kind.handle_of(self._jar()) if self.state == LIVE else None
+
     def refresh(self) -> bool:
         """Get a newer token than this one, which an API has refused; tell whether there is one now.
 

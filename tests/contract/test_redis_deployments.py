@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import ssl
 import time
@@ -213,6 +214,17 @@ def keys_by_node(store, nodes):
     for number in range(1000):
         found.setdefault(store._given.get_node_from_key(f"{store._prefix}{number}").port, str(number))
     return [found[node.port] for node in nodes]
+
+
+def test_a_store_that_is_dropped_leaves_the_caller_s_client_of_a_cluster_as_it_was(nodes):
+    client = cluster(nodes)
+    store = RedisStore(client, prefix=prefix())
+    store.read("k")
+    del store
+    gc.collect()
+    assert client.get("k") is None
+    assert client.nodes_manager.nodes_cache != {}
+    client.close()
 
 
 def test_records_lie_on_every_node(on_cluster, nodes):

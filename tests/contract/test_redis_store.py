@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -366,11 +367,64 @@ def test_a_url_makes_one_and_a_password_is_not_shown():
     assert "s3cret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["http://s3cret@host", "redis://host:s3cret", "host:6379", "", None], ids=repr)
-def test_a_url_that_cannot_be_read_is_refused_and_not_shown(url):
-    with pytest.raises(ConfigurationError, match=r"give redis://host:6379/0") as raised:
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://s3cret@host", "cannot be read"),
+        ("redis://host:s3cret", "cannot be read"),
+        ("host:6379", "cannot be read"),
+        ("", "cannot be read"),
+        (None, "cannot be read"),
+        ("redis://:s3cret@host/0?timeout=3", "timeout is no option of it"),
+        ("redis://:s3cret@host/0?ssl_cert_reqs=none", "ssl_cert_reqs is no option of it"),
+        ("redis://:s3cret@host/s3cret", "names a database that is no number"),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_and_not_shown(url, problem):
+    with pytest.raises(ConfigurationError, match=rf"{problem}.*; give redis://host:6379/0") as raised:
         RedisStore.from_url(url)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host", "redis://host/", "redis://host:1/15", "unix:///run/x.sock", "rediss://h/0"]
+)
+def test_a_url_may_leave_things_out(url):
+    assert repr(RedisStore.from_url(url)).startswith("RedisStore(")
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_server_that_repeats_what_it_does_not_know_shows_no_password(protocol):
+    """A proxy may know no HELLO and no AUTH, and Redis repeats the arguments of what it does not know."""
+    with running_redis("--rename-command", "HELLO", "", "--rename-command", "AUTH", "") as strange:
+        client = redis.Redis(port=strange.port, username="default", password="s3cret", protocol=protocol)
+        with pytest.raises(StoreError) as raised:
+            RedisStore(client).read("k")
+        assert "s3cret" not in "".join(traceback.format_exception(raised.value))
+        client.close()
+
+
+def test_a_pool_that_blocks_fails_like_any_other_when_the_server_hangs(broken, faulty):
+    pool = redis.BlockingConnectionPool(port=broken.port, max_connections=20)
+    store = RedisStore(redis.Redis(connection_pool=pool), timeout=0.25)
+    store.read("k")
+
+    def read(n):
+        seen = []
+        for _ in range(30):
+            try:
+                seen.append(store.read("k").value)
+            except StoreError:
+                seen.append("down")
+        return set(seen) <= {None, "down"}
+
+    timers = [threading.Timer(0.01, broken.pause), threading.Timer(0.6, broken.go_on)]
+    for timer in timers:
+        timer.start()
+    assert in_threads(12, read) == [True] * 12
+    for timer in timers:
+        timer.join()
+    store.close()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 3, True, "1", None, float("nan")], ids=repr)

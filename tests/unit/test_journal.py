@@ -17,6 +17,7 @@ from wsgi_token_refresh.routes import Rule
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Unreachable
 
 TRIES = itertools.count()
+DOWN = "the store is down (disk full): nobody is logged out by that, and nothing is refreshed meanwhile"
 TOKENS = issued(1, NOW)
 HELD = Held(TOKENS, Access.FRESH)
 MEMBER = Member("c0ffee00" + 24 * "1", 3, b"the key of the family")
@@ -77,12 +78,22 @@ def decide(journal, decision, flight, *, rule=Rule.PROTECTED, held=HELD):
         pytest.param(Flight(Unreachable(True, "timed out"), MEMBER), [], id="no answer to another"),
         pytest.param(
             Flight(Unreachable(False, STORE_DOWN), down="disk full"),
-            [("WARNING", "the store is down (disk full): good tokens pass, and nothing is refreshed meanwhile")],
+            [
+                (
+                    "WARNING",
+                    "the store is down (disk full): nobody is logged out by that, and nothing is refreshed meanwhile",
+                )
+            ],
             id="the store is down",
         ),
         pytest.param(
             Flight(None, down="disk full"),
-            [("WARNING", "the store is down (disk full): good tokens pass, and nothing is refreshed meanwhile")],
+            [
+                (
+                    "WARNING",
+                    "the store is down (disk full): nobody is logged out by that, and nothing is refreshed meanwhile",
+                )
+            ],
             id="the store is down, and the token is good",
         ),
         pytest.param(

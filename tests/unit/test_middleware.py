@@ -277,6 +277,23 @@ def test_an_ended_session_is_over_whatever_stands_beside_it(world):
     assert world.endpoint.asked == ["unknown"]
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/dashboard", {"Upgrade": "websocket", "Connection": "Upgrade", "Origin": "http://localhost"}),
+        ("/blog", {"Sec-Fetch-Dest": "image", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin"}),
+    ],
+    ids=["a handshake", "what a page embeds"],
+)
+def test_what_may_not_wait_does_not_refresh_the_next_one_in_the_jar_either(world, path, headers):
+    world.send("/dashboard", OLD)
+    world.other.end(OLD, "sign-out", vouched=True)
+    world.later(TRUSTED_FOR + 1)
+    header = f"access_token={OLD.access_token}; refresh_token={OLD.refresh_token}; refresh_token=unknown"
+    world.client.get(path, headers={"Cookie": header, **headers})
+    assert world.endpoint.asked == []
+
+
 def test_a_session_that_is_over_is_not_that_of_the_next_one_in_the_jar(world):
     other = issued(5, NOW, subject="bob")
     world.send("/dashboard", OLD)

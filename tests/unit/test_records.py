@@ -199,7 +199,8 @@ def test_a_family_whose_new_token_began_another_gives_way_to_it(records, member)
     look = records.find(FIRST)
     newer = records.found(SECOND)
     assert records.keep(look, SECOND, HAND_OVER) == newer
-    assert records.find(FIRST).member == records.find(SECOND).member == newer
+    assert records.find(FIRST).leads_to == records.find(SECOND).member == newer
+    assert records.find(FIRST).tokens == FIRST
     assert records.find(SECOND).family.state is State.LIVE
     assert (records.look(member).family.state, records.look(member).family.reason) == (State.ENDED, "superseded")
 

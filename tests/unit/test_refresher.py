@@ -651,6 +651,40 @@ def test_tokens_that_cannot_be_written_go_out_and_are_written_when_the_store_is_
     assert world.endpoint.asked == ["refresh-0"]
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["", "which has ended since"])
+def test_all_who_are_welcome_go_along_when_a_family_gives_way_to_another(world, ends):
+    world.later(EXPIRED)
+    world.newer(1)
+    one = world.refresh(good=False).outcome.tokens
+    world.later(EXPIRED)
+    two = issued(2, world.clock())
+    world.meanwhile(world.store.go_down, Refreshed(two))
+    assert world.refresh(one, good=False).outcome == Refreshed(two)
+    world.other.found(two)
+    world.store.be_back()
+    world.host.look_up(one)
+    if ends:
+        world.other.end(two, "sign-out")
+    for shown in (world.first, one):
+        outcome = world.refresh(shown, good=False).outcome
+        assert outcome == (Rejected("ended") if ends else Refreshed(two))
+        assert world.host.look_up(shown).outcome == outcome
+    assert world.endpoint.asked == ["refresh-0", "refresh-1"]
+
+
+def test_who_waits_while_a_family_gives_way_is_handed_the_tokens_of_the_other(world):
+    world.later(EXPIRED)
+    records, look = let_another_call(world)
+    newer = issued(1, world.clock())
+
+    def give_way():
+        records.found(newer)
+        records.keep(look, newer, 600)
+
+    world.store.once("wait", "family:", give_way)
+    assert world.refresh(good=False).outcome == Refreshed(newer)
+
+
 def test_no_more_than_so_many_tokens_wait_for_a_store_that_is_down(world):
     many = _MOST_UNSAVED + 1
     world.later(EXPIRED)

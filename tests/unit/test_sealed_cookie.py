@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.sessions import FOREIGN, NOW, Jar
+from tests.contract.sessions import FOREIGN, NOW, Jar, with_jar
 from tests.unit.test_decision import Access
 from tests.unit.test_holding import Verifier
 from wsgi_token_refresh import ConfigurationError, CookieError
@@ -260,6 +260,9 @@ def test_what_was_opened_from_our_seal_counts_as_authenticated(genuine, verdict,
         ({"keys": None}, "keys is no list"),
         ({"keys": [OLD_KEY, "s3cret"]}, "keys[1] is no key; make one with `wsgi-token-refresh keygen`"),
         ({"keys": [7]}, "keys[0] is no key"),
+        ({"keys": [f"{OLD_KEY},{OLD_KEY}"]}, "keys[0] is no key"),
+        ({"keys": [OLD_KEY + OLD_KEY]}, "keys[0] is no key"),
+        ({"keys": [f"{OLD_KEY}\n"]}, "keys[0] is no key"),
         ({"name": "a b"}, "the cookie name 'a b.0' has characters"),
         ({"prefix": "__Host-", "path": "/app"}, "the cookie '__Host-token_session.0' needs path='/'"),
         ({"samesite": "None", "secure": False}, "samesite='None' needs secure=True"),
@@ -285,3 +288,17 @@ def test_every_problem_is_named():
 def test_repr_shows_no_key():
     assert repr(KIND) == "SealedCookie(name='token_session')"
     assert json.dumps(OLD_KEY) not in repr(vars(KIND))
+
+
+def test_a_whole_cookie_that_no_key_opens_is_told_once(caplog):
+    other = SealedCookie(keys=[Fernet.generate_key()])
+    header = with_jar(other).header
+    for _ in range(3):
+        assert SealedCookie(keys=[OLD_KEY]).load("token_session.0=torn") == ()
+    assert caplog.records == []
+    kind = SealedCookie(keys=[OLD_KEY])
+    for _ in range(3):
+        assert kind.load(header) == ()
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+    assert "none of the 1 session keys opens" in caplog.text
+    assert header.partition("=")[2][:40] not in caplog.text

@@ -245,6 +245,32 @@ def test_all_of_them_are_ended(shelf):
     assert shelf.kind.load(bobs) != ()
 
 
+def test_what_could_not_be_ended_while_the_store_was_down_is_ended_when_it_is_back(shelf):
+    header, other = shelf.begin(), shelf.begin(SECOND)
+    shelf.store.go_down()
+    with pytest.raises(StoreError):
+        shelf.kind.end(header)
+    with pytest.raises(StoreError):
+        shelf.kind.load(other)
+    shelf.store.be_back()
+    assert shelf.kind.load(other) == (SECOND,)
+    elsewhere = ServerSideSession(shelf.store.inner, index_key=KEY)
+    assert elsewhere.load(header) == ()
+    assert len(elsewhere.sessions("ada")) == 1
+    assert shelf.kind._to_end == {}
+
+
+def test_no_more_than_so_many_sessions_wait_to_be_ended(shelf, monkeypatch):
+    monkeypatch.setattr("wsgi_token_refresh.sessions.server_side._MOST_TO_END", 2)
+    headers = [shelf.begin() for _ in range(3)]
+    shelf.store.go_down()
+    for header in headers:
+        with pytest.raises(StoreError):
+            shelf.kind.end(header)
+    shelf.store.be_back()
+    assert [shelf.kind.load(header) for header in headers] == [(), (), (FIRST,)]
+
+
 def test_a_sign_out_takes_a_session_from_the_list(shelf):
     header = shelf.begin()
     shelf.kind.end(header)
@@ -316,9 +342,13 @@ def test_who_has_no_subject_is_on_no_list(shelf, tokens):
     assert shelf.keys("person") == []
 
 
-def test_a_subject_that_is_a_number_is_listed_by_its_digits(shelf):
+@pytest.mark.parametrize("subject", ["42", 42], ids=["as text", "as a number"])
+def test_a_subject_that_is_a_number_is_listed_by_its_digits(shelf, subject):
+    header = shelf.begin(issued(0, NOW, sub=42))
     shelf.begin(issued(0, NOW, sub=42))
-    assert len(shelf.kind.sessions("42")) == 1
+    assert len(shelf.kind.sessions(subject)) == 2
+    assert shelf.kind.end_session(subject, shelf.kind.handle_of(header))
+    assert shelf.kind.end_sessions(subject) == 1
 
 
 def test_the_store_names_nobody(shelf):

@@ -369,6 +369,7 @@ WRONG = [
     ({"store": "sqlite:///"}, "store: is unknown"),
     ({"session": "sealed"}, "session_keys is empty"),
     ({"session": "sealed", "session_keys": "hunter2"}, "session_keys[0] is no key"),
+    ({"session": "sealed", "session_keys": f"{KEY},{KEY}"}, "session_keys[0] is no key"),
     ({"session": "sealed", "session_keys": KEY, "access_name": "a"}, "access_name: means nothing to sealed"),
     ({"session_keys": KEY}, "session_keys: means nothing to token_cookies"),
     ({"session": "server_side", "index_key": "hunter2", "store": "memory"}, "index_key is too short"),

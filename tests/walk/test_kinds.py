@@ -62,6 +62,7 @@ class Kinds:
             session.sign_out()
         if environ["QUERY_STRING"] == "refresh":
             session.refresh()
+        self.handle = session.handle
         return tell(environ, start_response)
 
     def signed_in(self, world):
@@ -410,6 +411,33 @@ def test_a_sign_out_is_seen_by_every_worker_at_once(kinds):
         assert copy.get("/dashboard").status_code == 401
 
 
+def test_a_view_finds_its_own_session_in_the_list(kinds):
+    kind = kinds.kind("server_side")
+    for world in (kinds.world(kind), kinds.world("sealed", reads=[kind])):
+        browser = kinds.signed_in(kinds.world(kind))
+        copy_of(world, browser).get("/dashboard")
+        assert kinds.handle in {each.handle for each in kind.sessions("lovelace")}
+    assert kind.end_session("lovelace", kinds.handle)
+    assert browser.get("/dashboard").status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["token_cookies", "sealed"])
+def test_what_is_in_no_list_has_no_handle(kinds, kind):
+    kinds.signed_in(kinds.world(kind)).get("/dashboard")
+    assert kinds.handle is None
+
+
+def test_a_sign_out_while_the_store_is_down_is_made_good_when_it_is_back(kinds):
+    world = kinds.world("server_side")
+    browser = kinds.signed_in(world)
+    copy = copy_of(kinds.world("server_side"), browser)
+    with down(kinds.store):
+        browser.get("/leave")
+    assert Browser(world.app).get("/dashboard").status_code == 401
+    kinds.signed_in(world).get("/dashboard")
+    assert copy.get("/dashboard").status_code == 401
+
+
 def test_an_id_is_new_at_each_sign_in_and_the_old_one_is_nobody_s(kinds):
     world = kinds.world("server_side")
     browser = kinds.signed_in(world)
@@ -457,7 +485,7 @@ def test_a_store_that_is_down_logs_nobody_out_of_a_session_that_lies_there(kinds
         assert browser.get("/login").status_code == 200
     assert browser.get("/dashboard").status_code == 200
     assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
-        "the store is down (down): good tokens pass, and nothing is refreshed meanwhile"
+        "the store is down (down): nobody is logged out by that, and nothing is refreshed meanwhile"
     ]
 
 

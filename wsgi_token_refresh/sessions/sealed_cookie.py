@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +29,10 @@ from ..tokens import Tokens, numeric_date
 
 DAY = 86_400
 LARGEST = 64 * 1024
+log = logging.getLogger("wsgi_token_refresh")
 _TAG = 12
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}=\Z")
+_TOLD_EVERY = 60.0
 _PER_HEADER = len("; ") + len("=")
 
 
@@ -68,7 +74,8 @@ class SealedCookie:
             problems.append(f"max_bytes is {max_bytes!r}; give 512 to {LARGEST}")
         if problems:
             raise ConfigurationError([f"SealedCookie: {problem}" for problem in problems])
-        self._fernet = MultiFernet(openers)
+        self._fernet, self._openers = MultiFernet(openers), len(openers)
+        self._told_at = -_TOLD_EVERY
         self._names = tuple(f"{self._name}.{number}" for number in range(1 + max_bytes // MOST_BYTES))
         self._reader = CookieReader(self._names)
         self._opened: Memo[Tokens] = Memo(2**20)
@@ -125,6 +132,10 @@ class SealedCookie:
     def end(self, header: str) -> None:
         """Do nothing: what a browser keeps, nobody else can end."""
 
+    def handle_of(self, header: str) -> str | None:
+        """Give None: there is no list of sessions."""
+        return None
+
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
         return [expired_cookie(name, self._attributes) for name in self._names]
@@ -180,7 +191,20 @@ class SealedCookie:
         try:
             return self._fernet.decrypt(sealed.encode())
         except (InvalidToken, UnicodeEncodeError):
+            self._tell()
             return None
+
+    def _tell(self) -> None:
+        """Say once a minute that something whole came which no key opens: hosts may have different keys."""
+        now = time.monotonic()
+        if now >= self._told_at + _TOLD_EVERY:
+            self._told_at = now
+            log.warning(
+                "a cookie %r came that none of the %d session keys opens, and is no session: is the list of keys the "
+                "same on every host?",
+                self._name,
+                self._openers,
+            )
 
 
 def _openers(keys: object) -> tuple[list[Fernet], list[str]]:
@@ -188,10 +212,14 @@ def _openers(keys: object) -> tuple[list[Fernet], list[str]]:
         return [], ["keys is no list; give keys=[...], the key that seals first"]
     openers, problems = [], []
     for number, key in enumerate(keys):
-        try:
+        # Fernet itself takes no notice of what follows a key, as another one behind a comma.
+        if _KEY.match(key.decode("latin-1") if isinstance(key, bytes) else str(key)):
             openers.append(Fernet(key))
-        except (ValueError, TypeError):
-            problems.append(f"keys[{number}] is no key; make one with `wsgi-token-refresh keygen`")
+        else:
+            problems.append(
+                f"keys[{number}] is no key; make one with `wsgi-token-refresh keygen`, and separate several by white "
+                "space"
+            )
     if not openers and not problems:
         problems.append("keys is empty; give a key that `wsgi-token-refresh keygen` prints")
     return openers, problems

@@ -30,6 +30,7 @@ DAY = 86_400
 SEEN_EVERY = 60.0
 """Seconds between two writes of when a session was last seen."""
 _ATTEMPTS = 32
+_MOST_TO_END = 256
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _SHORTEST_INDEX_KEY = 32
 
@@ -103,6 +104,7 @@ class ServerSideSession:
         key = index_key.encode() if isinstance(index_key, str) else index_key
         self._index = None if key is None else PersonIndex(store, key, absolute_lifetime)
         self._opened: Memo[_Record] = Memo()
+        self._to_end: dict[str, tuple[str, ...]] = {}
         # A session that soon ends idle is seen more often.
         self._see_every = min(SEEN_EVERY, idle_lifetime / 10)
 
@@ -116,6 +118,8 @@ class ServerSideSession:
 
         Raises ``StoreError``.
         """
+        if self._to_end:
+            self._end_others()
         records = list(self._records(header))
         for record in records[:1]:
             if record.now - record.seen_at >= self._see_every:
@@ -155,11 +159,28 @@ class ServerSideSession:
         return [], None
 
     def end(self, header: str) -> None:
-        """Take the session out of the store: every worker sees it at once. Raises ``StoreError``."""
+        """Take the session out of the store: every worker sees it at once. Raises ``StoreError``.
+
+        What could not be ended is no session in this process any more, and is ended as soon as the store is back.
+        """
+        try:
+            self._end(header)
+        except StoreError:
+            if len(self._to_end) < _MOST_TO_END:
+                self._to_end[header] = tuple(self._ids(header))
+            raise
+
+    def _end(self, header: str) -> None:
         for record in self._records(header):
             self._store.touch(_key(record.id), 0)
             if self._index is not None and record.subject is not None:
                 self._index.remove(record.subject, [_handle(record.id)])
+        self._to_end.pop(header, None)
+
+    def _end_others(self) -> None:
+        """End what could not be ended while the store was down; raises ``StoreError``."""
+        for header in list(self._to_end):
+            self._end(header)
 
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` value that takes the id out of the browser."""
@@ -172,8 +193,11 @@ class ServerSideSession:
         ids = self._ids(header)
         return _handle(ids[0]) if ids else None
 
-    def sessions(self, subject: str) -> list[SessionInfo]:
-        """List a person's sessions, the newest first; raises ``StoreError``, ``ConfigurationError`` without a key."""
+    def sessions(self, subject: str | int) -> list[SessionInfo]:
+        """List the sessions of a subject (``sub``), the newest first.
+
+        Raises ``StoreError``, and ``ConfigurationError`` without a key.
+        """
         handles = self._people().handles(subject)
         found = [info for info in map(self._info, handles) if info is not None]
         gone = set(handles) - {info.handle for info in found}
@@ -181,13 +205,13 @@ class ServerSideSession:
             self._people().tidy(subject, gone)
         return sorted(found, key=lambda info: -info.created_at)
 
-    def end_session(self, subject: str, handle: str) -> bool:
+    def end_session(self, subject: str | int, handle: str) -> bool:
         """End one of a person's sessions, and tell whether there was one; raises as ``sessions`` does."""
         if handle not in self._people().handles(subject):
             return False
         return self._end_all(subject, [handle]) == 1
 
-    def end_sessions(self, subject: str) -> int:
+    def end_sessions(self, subject: str | int) -> int:
         """Sign a person out everywhere, and tell how many sessions that ended; raises as ``sessions`` does.
 
         Their refresh tokens are not revoked: without the ids nobody can open them.
@@ -254,7 +278,7 @@ class ServerSideSession:
     def _lives(self, created_at: float, now: float) -> float:
         return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))
 
-    def _end_all(self, subject: str, handles: Sequence[str]) -> int:
+    def _end_all(self, subject: str | int, handles: Sequence[str]) -> int:
         living = [handle for handle in handles if self._info(handle) is not None]
         for handle in living:
             self._store.touch(f"session:{handle}", 0)

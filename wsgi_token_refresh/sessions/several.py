@@ -88,6 +88,11 @@ class Several:
         for kind in (self._writes, *self._others):
             kind.end(header)
 
+    def handle_of(self, header: str) -> str | None:
+        """Name the session as the first kind does that has it in a list."""
+        handles = (kind.handle_of(header) for kind in (self._writes, *self._others))
+        return next((handle for handle in handles if handle is not None), None)
+
     def expire(self) -> list[str]:
         """Expire the cookies of every kind."""
         return [*self._writes.expire(), *self._expired()]

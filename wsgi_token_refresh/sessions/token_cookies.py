@@ -116,6 +116,10 @@ class TokenCookies:
     def end(self, header: str) -> None:
         """Do nothing: what a browser keeps, nobody else can end."""
 
+    def handle_of(self, header: str) -> str | None:
+        """Give None: there is no list of sessions."""
+        return None
+
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` values that take the session out of the browser."""
         return [expired_cookie(name, self._attributes) for name in self._names]

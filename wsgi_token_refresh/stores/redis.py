@@ -21,8 +21,10 @@ from ..per_process import PerProcess
 from ..redis_clients import (
     ERRORS,
     LONGEST_TIMEOUT,
+    client_of,
     drop_idle_connections,
     eviction,
+    in_words,
     is_read_only,
     node_of,
     own_client,
@@ -97,14 +99,7 @@ class RedisStore:
     @classmethod
     def from_url(cls, url: str, *, prefix: str = "wsgi-token-refresh:", timeout: float = 0.5) -> RedisStore:
         """Make a store on ``redis://``, ``rediss://`` (TLS) or ``unix://``; raises ``ConfigurationError``."""
-        try:
-            client = redis.Redis.from_url(url)
-        except (ValueError, TypeError, AttributeError):
-            # The error could show the password that stands in the URL.
-            raise ConfigurationError(
-                ["RedisStore: the url cannot be read; give redis://host:6379/0, rediss:// for TLS, or unix:///path"]
-            ) from None
-        return cls(client, prefix=prefix, timeout=timeout)
+        return cls(client_of(url), prefix=prefix, timeout=timeout)
 
     def __repr__(self) -> str:
         return f"RedisStore({place(self._given)})"
@@ -184,7 +179,7 @@ class RedisStore:
             self._rest_if_it_hangs(node, error, time.monotonic() - began)
             if is_read_only(error):
                 drop_idle_connections(self._clients.get())
-            raise StoreError(f"{self!r}: {error}") from error
+            raise StoreError(f"{self!r}: {in_words(error)}") from None
 
     def _node(self, key: str) -> _Node:
         return self._nodes[node_of(self._clients.get(), self._prefix + key)]
@@ -195,7 +190,7 @@ class RedisStore:
         # Or else every request would wait for a server that hangs, and then for each connection that went dead.
         node.rests_until = time.monotonic() + _REST
         drop_idle_connections(self._clients.get())
-        raise StoreError(f"{self!r}: no answer within {self._timeout} s") from error
+        raise StoreError(f"{self!r}: no answer within {self._timeout} s") from None
 
     def _check(self, node: _Node, key: str) -> None:
         """Refuse a server that may drop records to make room: a lost record is somebody who is logged out."""
