@@ -299,7 +299,12 @@ class Refresher:
             left = self._left(asked) - SEND_WITHIN
             # Who calls with less time than a server may take loses the answer, and the session with it.
             if not free or left < least:
-                return self._best(look, asked, Unreachable(False, "too many refreshes at once", 1.0))
+                why = (
+                    "no time was left for the call: the store is slow, or many refresh at once"
+                    if free
+                    else "too many refreshes at once"
+                )
+                return self._best(look, asked, Unreachable(False, why, 1.0))
             now = look.now + before - self._left(asked)
             nonce = secrets.token_hex(8)
             lasts = left + SEND_WITHIN

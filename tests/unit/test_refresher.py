@@ -32,6 +32,7 @@ REFUSED = Rejected("invalid_grant")
 UNANSWERED = Unreachable(True, "timed out")
 REFUSED_CONNECTION = Unreachable(False, "connection refused")
 WAITED_IN_VAIN = Unreachable(True, "the refresh that it waited for gave nothing", 1.0)
+NO_TIME = "no time was left for the call: the store is slow, or many refresh at once"
 CALLER_LOST = replace(WAITED_IN_VAIN, retry_after=FIRST_PAUSE)
 UNDER_WAY = Unreachable(True, "another refresh of this session is under way", 1.0)
 
@@ -339,7 +340,8 @@ def test_a_good_token_waits_where_a_refresh_kills_it():
 def test_nothing_is_asked_when(world, free, takes):
     world.later(EXPIRED)
     world.endpoint.free, world.endpoint.slot_takes = free, takes
-    assert world.refresh(good=False).outcome == Unreachable(False, "too many refreshes at once", 1.0)
+    reason = NO_TIME if free else "too many refreshes at once"
+    assert world.refresh(good=False).outcome == Unreachable(False, reason, 1.0)
     assert world.endpoint.asked == []
     world.endpoint.free, world.endpoint.slot_takes = True, 0.0
     newer = world.newer(1)
@@ -592,7 +594,7 @@ def test_a_store_that_is_down_is_an_answer_and_nothing_is_asked(world):
 def test_a_call_that_could_not_wait_for_its_answer_is_not_made(world, takes):
     world.later(EXPIRED)
     world.endpoint.slot_takes = takes
-    assert world.refresh(good=False).outcome == Unreachable(False, "too many refreshes at once", 1.0)
+    assert world.refresh(good=False).outcome == Unreachable(False, NO_TIME, 1.0)
     assert world.endpoint.asked == []
 
 
