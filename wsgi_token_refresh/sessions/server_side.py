@@ -8,7 +8,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 
 from ..cookies import (
     Attributes,
@@ -247,7 +247,7 @@ class ServerSideSession:
             return None
         known = self._opened.get(id)
         if known is not None and known.value == entry.value:
-            return replace(known, now=entry.now)
+            return _Record(id, known.value, entry.now, known.created_at, known.seen_at, known.subject, known.tokens)
         record = _read(id, entry.value, entry.now)
         if record is not None:
             self._opened.put(id, record, 2 * len(entry.value) + 1024)

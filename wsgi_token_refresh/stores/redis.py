@@ -34,13 +34,13 @@ from ..redis_clients import (
 from ..store import Entry
 
 _MARK = 16
-_READ = """
+_READ = b"""
 local now = redis.call('TIME')
 return {redis.call('GET', KEYS[1]), now[1], now[2]}
 """
 # A swap whose answer was lost may be sent again: its own mark tells it that it was the one. Who may not publish has
 # written all the same, and whoever waits looks again by themselves.
-_SWAP = """
+_SWAP = b"""
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, 16) == ARGV[1] then return 1 end
 if ARGV[2] == '' then
@@ -123,8 +123,7 @@ class RedisStore:
 
     def touch(self, key: str, lives: float) -> None:
         """Let a record live for ``lives`` seconds from now; nothing where there is none."""
-        with self._asking(key):
-            self._clients.get().pexpire(self._prefix + key, int(lives * 1000))
+        self._ask(key, "PEXPIRE", self._prefix + key, int(lives * 1000))
 
     def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
         """Give the record when it is no longer ``seen``; None after ``seconds``. Redis says when.
@@ -160,29 +159,26 @@ class RedisStore:
         except ERRORS:
             return False
 
-    def _run(self, script: str, key: str, *values: bytes | int) -> Any:
-        with self._asking(key):
-            return self._clients.get().execute_command(
-                "EVAL", script, 1, self._prefix + key, *values, **{NEVER_DECODE: True}
-            )
+    def _run(self, script: bytes, key: str, *values: bytes | int) -> Any:
+        return self._ask(key, "EVAL", script, 1, self._prefix + key, *values, **{NEVER_DECODE: True})
 
-    @contextmanager
-    def _asking(self, key: str) -> Iterator[None]:
-        began, node = time.monotonic(), None
+    def _ask(self, key: str, *command: str | bytes | int, **options: Any) -> Any:
+        """Send a command about a record to its server, and give the answer; raises ``StoreError``."""
+        began, node, client = time.monotonic(), None, self._clients.get()
         try:
-            node = self._node(key)
+            node = self._nodes[node_of(client, self._prefix + key)]
             if began < node.rests_until:
                 raise StoreError(f"{self!r}: no answer within {self._timeout} s; it is asked again in a second")
-            self._check(node, key)
-            yield
+            if began >= node.check_at:
+                self._check(node, key)
+            if node.refused is not None:
+                raise StoreError(node.refused)
+            return client.execute_command(*command, **options)
         except ERRORS as error:
             self._rest_if_it_hangs(node, error, time.monotonic() - began)
             if is_read_only(error):
-                drop_idle_connections(self._clients.get())
+                drop_idle_connections(client)
             raise StoreError(f"{self!r}: {in_words(error)}") from None
-
-    def _node(self, key: str) -> _Node:
-        return self._nodes[node_of(self._clients.get(), self._prefix + key)]
 
     def _rest_if_it_hangs(self, node: _Node | None, error: Exception, took: float) -> None:
         if node is None or (took < self._timeout and not isinstance(error, redis.TimeoutError)):
@@ -195,20 +191,17 @@ class RedisStore:
     def _check(self, node: _Node, key: str) -> None:
         """Refuse a server that may drop records to make room: a lost record is somebody who is logged out."""
         now = time.monotonic()
-        if now >= node.check_at:
-            node.check_at = now + _CHECK_REFUSED_EVERY
-            policy = eviction(self._clients.get(), self._prefix + key)
-            if policy is None:
-                node.check_at, node.refused = now + _CHECK_EVERY, None
-            elif node.refused is None:
-                node.refused = f"{self!r} evicts ({policy})"
-                log.warning(
-                    "%s, so it could drop records that keep people signed in, and is not used: nothing is refreshed. "
-                    "Set maxmemory-policy to noeviction there, or give the URL of a Redis of its own",
-                    node.refused,
-                )
-        if node.refused is not None:
-            raise StoreError(node.refused)
+        node.check_at = now + _CHECK_REFUSED_EVERY
+        policy = eviction(self._clients.get(), self._prefix + key)
+        if policy is None:
+            node.check_at, node.refused = now + _CHECK_EVERY, None
+        elif node.refused is None:
+            node.refused = f"{self!r} evicts ({policy})"
+            log.warning(
+                "%s, so it could drop records that keep people signed in, and is not used: nothing is refreshed. "
+                "Set maxmemory-policy to noeviction there, or give the URL of a Redis of its own",
+                node.refused,
+            )
 
 
 def _heard(listener: PubSub, seconds: float) -> bool:
