@@ -17,7 +17,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
         return environ["wsgi.file_wrapper"](open(__file__, "rb"))
     session = get_session(environ)
-    if environ["PATH_INFO"] == "/login":
+    if "HTTP_TOKENS" in environ:
         session.sign_in(json.loads(environ["HTTP_TOKENS"]))
     if environ["PATH_INFO"] == "/logout":
         session.sign_out()
