@@ -156,8 +156,6 @@ class Refresher:
             return None
         # What nobody else can know goes out even where the ledger cannot be read.
         unknown = flight.outcome.tokens if flight.own else None
-        if flight.member is None and flight.shown is None:
-            return unknown
         try:
             self._save()
             if flight.member is None:
@@ -412,11 +410,9 @@ class Refresher:
     def _find(self, records: Records, tokens: Tokens) -> Look | None:
         """Find the family of these tokens, or the one to which it gave way while they were welcome."""
         look = records.find(tokens)
-        for _ in range(ATTEMPTS):
-            if look is None or look.leads_to is None:
-                break
+        while look is not None and look.leads_to is not None:
             if not ledger.is_welcome(look.family, look.member.generation, look.now, self._hand_over):
-                break
+                return look
             look = records.look(look.leads_to)
         return look
 

@@ -674,6 +674,22 @@ def test_all_who_are_welcome_go_along_when_a_family_gives_way_to_another(world, 
     assert world.endpoint.asked == ["refresh-0", "refresh-1"]
 
 
+def test_who_is_welcome_no_more_does_not_go_along_when_a_family_gives_way(world):
+    shown = world.first
+    for serial in (1, 2):
+        world.later(EXPIRED)
+        world.newer(serial)
+        shown = world.refresh(shown, good=False).outcome.tokens
+    world.later(EXPIRED)
+    three = issued(3, world.clock())
+    world.meanwhile(world.store.go_down, Refreshed(three))
+    world.refresh(shown, good=False)
+    world.other.found(three)
+    world.store.be_back()
+    assert world.refresh(shown, good=False).outcome == Refreshed(three)
+    assert world.refresh(good=False).outcome == Rejected("ended")
+
+
 def test_who_waits_while_a_family_gives_way_is_handed_the_tokens_of_the_other(world):
     world.later(EXPIRED)
     records, look = let_another_call(world)
