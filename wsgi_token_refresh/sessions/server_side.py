@@ -104,7 +104,7 @@ class ServerSideSession:
         key = index_key.encode() if isinstance(index_key, str) else index_key
         self._index = None if key is None else PersonIndex(store, key, absolute_lifetime)
         self._opened: Memo[_Record] = Memo()
-        self._to_end: dict[str, tuple[str, ...]] = {}
+        self._to_end: dict[str, None] = {}
         # A session that soon ends idle is seen more often.
         self._see_every = min(SEEN_EVERY, idle_lifetime / 10)
 
@@ -167,7 +167,7 @@ class ServerSideSession:
             self._end(header)
         except StoreError:
             if len(self._to_end) < _MOST_TO_END:
-                self._to_end[header] = tuple(self._ids(header))
+                self._to_end[header] = None
             raise
 
     def _end(self, header: str) -> None:
