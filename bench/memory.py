@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,16 +43,13 @@ class Growth:
 class InProcessEndpoint:
     """Answers at once, and calls nobody: what grows is ours."""
 
-    timeout = 5.0
+    timeout = answer_timeout = 5.0
+    max_calls = 8
     single_use = True
     old_access_token_survives = True
     identity = ("https://auth.example.com/token", "bench")
 
-    @contextmanager
-    def slot(self, timeout: float) -> Iterator[bool]:
-        yield True
-
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         return Refreshed(received(new_token(), secrets.token_urlsafe(32), now=time.time()))
 
     def revoke(self, refresh_token: str) -> str | None:

@@ -11,9 +11,9 @@ from typing import Any
 import redis
 
 from tests.real_redis import RealRedis
-from wsgi_token_refresh.ledger import SEND_WITHIN
-from wsgi_token_refresh.refresher import Refresher
-from wsgi_token_refresh.store import Store
+from wsgi_token_refresh.ledger.rules import SEND_WITHIN
+from wsgi_token_refresh.ledger.single_flight import Refresher
+from wsgi_token_refresh.stores.protocol import Store
 from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.tokens import Outcome, Refreshed, Tokens, received
 
@@ -48,7 +48,7 @@ class Session:
 class OpaqueEndpoint(InProcessEndpoint):
     """Gives opaque access tokens of 600 characters, which say nothing of a subject."""
 
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         return Refreshed(opaque())
 
 

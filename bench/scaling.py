@@ -16,7 +16,7 @@ from statistics import quantiles
 import redis
 
 from tests.real_redis import RealRedis, running_redis
-from wsgi_token_refresh.refresher import Refresher
+from wsgi_token_refresh.ledger.single_flight import Refresher
 from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 

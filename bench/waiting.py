@@ -15,7 +15,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from tests.real_redis import running_redis
-from wsgi_token_refresh.store import Store
+from wsgi_token_refresh.stores.protocol import Store
 from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 from wsgi_token_refresh.tokens import Outcome, Refreshed, Tokens
@@ -85,7 +85,7 @@ class _Calls(OpaqueEndpoint):
         self.shown = opaque()
         self.ended = 0.0
 
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         self._tell(self.shown)
         time.sleep(CALL)
         tokens = opaque()
@@ -95,7 +95,7 @@ class _Calls(OpaqueEndpoint):
 
 
 class _NeverCalls(OpaqueEndpoint):
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         raise RuntimeError("somebody called who should have waited")
 
 

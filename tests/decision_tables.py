@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from wsgi_token_refresh.decision import (
+from wsgi_token_refresh.policy.decision import (
     ANONYMOUS,
     LIVE,
     UNAVAILABLE,
@@ -25,7 +25,7 @@ from wsgi_token_refresh.decision import (
     decide,
     settle,
 )
-from wsgi_token_refresh.routes import Rule
+from wsgi_token_refresh.policy.routes import Rule
 from wsgi_token_refresh.tokens import Outcome, Refreshed, Rejected, Tokens, Unreachable
 
 PAGE = Path(__file__).parent.parent / "docs" / "decisions.md"
@@ -132,7 +132,21 @@ ROUTES = Table(
         (("unavailable", "navigation"), _by_rule(NAVIGATION, Access.UNKNOWN, _UNKNOWN)),
         (("unavailable", "fetch"), _by_rule(FETCH, Access.UNKNOWN, _UNKNOWN)),
         (
-            ("any", "a path with NUL or control characters"),
+            ("none, or over", "a provider's answer (`code` and `state`)"),
+            _by_rule(
+                replace(NAVIGATION, callback=True), Access.BAD, {**_NOBODY, Rule.PROTECTED: Redirect(True, OVER, False)}
+            ),
+        ),
+        (
+            ("live", "a provider's answer (`code` and `state`)"),
+            _by_rule(replace(NAVIGATION, callback=True), GOOD, _expected(LIVE_PASS, LIVE_PASS, LIVE_PASS, LIVE_PASS)),
+        ),
+        (
+            ("any", "a path of more than 8192 characters"),
+            tuple(asks(rule, replace(FETCH, too_long=True), GOOD, Refuse(414, "path_too_long")) for rule in RULES),
+        ),
+        (
+            ("any", "a path with `..`, NUL or control characters"),
             tuple(asks(rule, replace(FETCH, malformed=True), GOOD, Refuse(400, "malformed_path")) for rule in RULES),
         ),
     ),
@@ -250,6 +264,11 @@ TOKENS = Table(
         ((Access.SHORT.value, _NO), _token_row(Access.SHORT, False, LIVE_PASS, LIVE_PASS)),
         ((Access.LEEWAY.value, _YES), _token_row(Access.LEEWAY, True, Refresh(), Refresh())),
         ((Access.LEEWAY.value, _NO), _token_row(Access.LEEWAY, False, LIVE_PASS, LIVE_PASS)),
+        ((Access.UNSAID.value, _YES), _token_row(Access.UNSAID, True, Refresh(), Refresh())),
+        (
+            (Access.UNSAID.value, _NO),
+            _token_row(Access.UNSAID, False, Redirect(True, OVER, True), Pass(ANONYMOUS, OVER)),
+        ),
         ((Access.BAD.value, _YES), _token_row(Access.BAD, True, Refresh(), Refresh())),
         (
             (Access.BAD.value, _NO),
@@ -262,9 +281,12 @@ TOKENS = Table(
 )
 
 
-def _outcome_row(outcome: Outcome, good: Decision, bad: Decision, optional: Decision) -> tuple[Cell, ...]:
+def _outcome_row(
+    outcome: Outcome, good: Decision, bad: Decision, optional: Decision, unsaid: Decision | None = None
+) -> tuple[Cell, ...]:
     return (
         settles(outcome, GOOD, good),
+        settles(outcome, Access.UNSAID, unsaid or good),
         settles(outcome, Access.BAD, bad),
         settles(outcome, Access.BAD, optional, Rule.OPTIONAL),
     )
@@ -280,11 +302,22 @@ _NEW = Refreshed(Tokens("new", "next"))
 OUTCOMES = Table(
     "What the refresh gave",
     ("outcome",),
-    ("the token that there is now is good", "it is not: `protected`", "it is not: `optional`"),
+    (
+        "the token that there is now is good",
+        "it says nothing of its end",
+        "it is not good: `protected`",
+        "it is not good: `optional`",
+    ),
     (
         (
             ("`Refreshed`; not good means that the new token fails verification",),
-            _outcome_row(_NEW, LIVE_PASS, Refuse(503, "unverified"), Pass(UNAVAILABLE, "unverified")),
+            _outcome_row(
+                _NEW,
+                LIVE_PASS,
+                Refuse(503, "unverified"),
+                Pass(UNAVAILABLE, "unverified"),
+                Refuse(503, "unverified"),
+            ),
         ),
         (("`Refreshed`, but for somebody else (`subject_changed`)",), _over_row("subject_changed")),
         (("`Rejected` with a code of the dialect's `rejected` (`invalid_grant`)",), _over_row("invalid_grant")),
@@ -313,6 +346,7 @@ OUTCOMES = Table(
                 settles(None, access, expected, rule)
                 for access, expected, rule in (
                     (GOOD, LIVE_PASS, Rule.PROTECTED),
+                    (Access.UNSAID, Redirect(True, OVER, True), Rule.PROTECTED),
                     (Access.BAD, Redirect(True, OVER, True), Rule.PROTECTED),
                     (Access.BAD, Pass(ANONYMOUS, OVER), Rule.OPTIONAL),
                 )

@@ -171,8 +171,8 @@ def free_port() -> int:
 class AgedRedisStore(RedisStore):
     """A store on a real Redis whose records age by a clock that is set by hand."""
 
-    def __init__(self, client: redis.Redis, *, prefix: str, clock: Callable[[], float]) -> None:
-        super().__init__(client, prefix=prefix, timeout=2.0, clock=clock)
+    def __init__(self, client: redis.Redis, *, prefix: str, clock: Callable[[], float], replicas: int = 0) -> None:
+        super().__init__(client, prefix=prefix, timeout=2.0, replicas=replicas, clock=clock)
         self._own_clock, self._own_prefix, self._own_client = clock, prefix, client
         self._aged = clock()
 

@@ -6,7 +6,8 @@
     ├── ConfigurationError    settings that cannot work, all of them at once
     ├── TokenResponseError    a mapping that is no token response (RFC 6749 5.1)
     ├── CookieError           a value that no browser would keep as a cookie
-    ├── StoreError      the store could not be read or written just now
+    ├── CrossSiteError        a sign-in that another site has sent
+    ├── StoreError            the store could not be read or written just now
     └── NotWrappedError       an environ that did not pass the middleware
 
 None of them ever carries a token or a secret.
@@ -35,6 +36,10 @@ class TokenResponseError(TokenRefreshError, ValueError):
 
 class CookieError(TokenRefreshError, ValueError):
     """A cookie that browsers would drop or misread; names the token and its size in bytes."""
+
+
+class CrossSiteError(TokenRefreshError):
+    """``sign_in`` was called in an unsafe request of another site, which may sign people in as somebody else."""
 
 
 class StoreError(TokenRefreshError):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .decision import Access, access_of
-from .memo import Memo
+from .memo import Memo, digest
+from .policy.decision import Access, access_of
 from .tokens import (
     Failed,
     Freshness,
@@ -19,6 +19,13 @@ from .tokens import (
     freshness,
     unverified_claims,
 )
+
+_MOST_VERIFIED = 2 * 2**20
+_MOST_CLAIMS = 2**20
+_WEIGHT = 384
+_LARGER = 6
+"""How many times as large claims are as their text."""
+_OF_TOKEN = Verified({}, of_token=True)
 
 
 class Verifier(Protocol):
@@ -40,15 +47,22 @@ class Verifier(Protocol):
 class Held:
     """Tokens, how the access token stands, and what is known from it.
 
-    ``claims`` are None unless something vouches for them: a verifier, or our own seal, which ``authenticated`` tells
-    also of a token that has no claims. ``reason`` says why a token is not good.
+    ``authenticated`` tells whether something vouches for them: a verifier, or our own seal. ``said`` are claims that a
+    verifier has from elsewhere than the token. ``reason`` says why a token is not good.
     """
 
     tokens: Tokens
     access: Access
-    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+    said: Mapping[str, Any] | None = field(default=None, repr=False)
     reason: str = ""
     authenticated: bool = False
+
+    @property
+    def claims(self) -> Mapping[str, Any] | None:
+        """Read the claims; None unless something vouches for them, or where the token has none."""
+        if self.said is not None or not self.authenticated:
+            return self.said
+        return unverified_claims(self.tokens.access_token or "")
 
     @property
     def refreshable(self) -> bool:
@@ -60,7 +74,9 @@ NOTHING = Held(Tokens(), Access.BAD)
 
 
 class Assessor:
-    """Tells how tokens stand; remembers what was verified, bounded, and never past a change of keys.
+    """Tells how tokens stand; remembers that they were verified, bounded, and never past a change of keys.
+
+    What can be read from a token again is not kept with it, since claims are many times as large as their text.
 
     ``authenticates`` tells whether genuine tokens need no verifier to say whose they are.
     """
@@ -78,7 +94,8 @@ class Assessor:
         self._refresh_before = refresh_before
         self._clock = clock
         self._leeway = 0.0 if verifier is None else verifier.leeway
-        self._verified: Memo[tuple[int, Verified]] = Memo()
+        self._verified: Memo[tuple[int, Verified]] = Memo(_MOST_VERIFIED)
+        self._claims: Memo[Mapping[str, Any]] = Memo(_MOST_CLAIMS)
 
     def assess(self, tokens: Tokens) -> Held:
         """Tell how these tokens stand at this moment."""
@@ -86,8 +103,9 @@ class Assessor:
         if token is None:
             return Held(tokens, Access.BAD, reason="missing")
         now = self._clock()
-        in_leeway = tokens.expires_at is not None and now < tokens.expires_at + self._leeway
-        if not in_leeway:
+        if tokens.expires_at is None and self._verifier is None and isinstance(self._verify(token), Verified):
+            return Held(tokens, Access.UNSAID, reason=Access.UNSAID.value)
+        if tokens.expires_at is None or now >= tokens.expires_at + self._leeway:
             # What has expired wants a refresh, whether its key is still known or not.
             return Held(tokens, Access.BAD, reason=Freshness.EXPIRED.value)
         return self._hold(tokens, token, now)
@@ -100,9 +118,19 @@ class Assessor:
             return Held(tokens, Access.UNKNOWN, reason=said.reason)
         fresh = freshness(tokens, now, self._refresh_before)
         if isinstance(said, Verified) and self._verifier is not None:
-            return Held(tokens, access_of(fresh), said.claims, fresh.value, authenticated=True)
-        claims = unverified_claims(token) if sealed else None
-        return Held(tokens, access_of(fresh), claims, fresh.value, authenticated=sealed)
+            elsewhere = None if said.of_token else said.claims
+            return Held(tokens, access_of(fresh), elsewhere, fresh.value, authenticated=True)
+        return Held(tokens, access_of(fresh), reason=fresh.value, authenticated=sealed)
+
+    def claims(self, held: Held) -> Mapping[str, Any] | None:
+        """Give the claims of what is held, which are read once for a token while there is room; None as there."""
+        token = held.tokens.access_token
+        if held.said is not None or not held.authenticated or token is None:
+            return held.said
+        claims = self._claims.get(token)
+        if claims is None and (claims := held.claims) is not None:
+            self._claims.put(token, claims, _WEIGHT + (1 + _LARGER) * len(token))
+        return claims
 
     def vouches(self, tokens: Tokens) -> bool:
         """Tell whether the signature, or our seal, says who these tokens are for, expired or not."""
@@ -130,11 +158,12 @@ class Assessor:
         verifier = self._verifier
         if verifier is None:
             return Verified({}) if token.isascii() and token.isprintable() else Failed("not printable ASCII")
-        version = verifier.keys_version
-        known = self._verified.get(token)
+        version, key = verifier.keys_version, digest(token)
+        known = self._verified.get(key)
         if known is not None and known[0] == version:
             return known[1]
         verification = verifier.verify(token)
         if isinstance(verification, Verified):
-            self._verified.put(token, (version, verification), len(token) + 1024)
+            kept = _OF_TOKEN if verification.of_token else verification
+            self._verified.put(key, (version, kept), _WEIGHT + _LARGER * len(repr(dict(kept.claims))))
         return verification

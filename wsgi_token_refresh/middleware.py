@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from . import wsgi
-from .decision import (
+from .authorization_server.token_endpoint import TokenEndpoint
+from .errors import ConfigurationError, StoreError
+from .holding import NOTHING, Assessor, Held, Verifier
+from .ledger.flight import Flight
+from .ledger.rules import SEND_WITHIN
+from .ledger.single_flight import STORE_DOWN, WAIT_TIMEOUT, Refresher
+from .observing.journal import Journal
+from .passing import Passing
+from .policy.decision import (
     ANONYMOUS,
     LIVE,
     Access,
@@ -18,41 +30,31 @@ from .decision import (
     Pass,
     Redirect,
     Refresh,
+    Refuse,
     Request,
     decide,
+    lets_guests_in,
     may_refresh,
     settle,
 )
-from .errors import ConfigurationError, StoreError
-from .holding import NOTHING, Assessor, Held, Verifier
-from .journal import Journal
-from .memo import Memo
-from .paths import has_control_characters
-from .refresher import STORE_DOWN, Flight, Refresher
-from .routes import Routes, Rule
-from .session_kind import SessionKind
+from .policy.paths import is_plain
+from .policy.routes import Routes, Rule
+from .sessions.kind import SessionKind
 from .sessions.several import Several
 from .sessions.token_cookies import TokenCookies
 from .settings import read_settings
-from .store import Store
 from .stores.default import default_store
-from .token_endpoint import TokenEndpoint
-from .token_session import KEY, SIGNED_IN, Services, TokenSession, is_bearer, show
-from .tokens import Rejected, Tokens, refresh_window
+from .stores.protocol import Store
+from .token_session import KEY, SIGNED_IN, Seen, Services, TokenSession, show
+from .tokens import Rejected, Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-TRUSTED_FOR = 30.0
-"""Seconds for which the pass path trusts its memo, for each session and process."""
 _NO_FLIGHT = Flight(None)
 _UNREAD = Held(Tokens(), Access.UNREAD, reason=STORE_DOWN)
-_MOST_PATHS = 4096
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
-_LONGEST_PATH = 512
-_WEIGHT_OF_TRUST = 1024
-# The path at which Pyramid's traversal begins, and any client can send it.
-_VIRTUAL_ROOT = "HTTP_X_VHM_ROOT"
+_MOST_WITHIN_ITSELF = 8
 _PASSING_METHODS = ("GET", "HEAD")
 LONGEST = 10 * 366 * 86_400.0
 
@@ -67,27 +69,6 @@ _KINDS = {
 }
 
 log = logging.getLogger("wsgi_token_refresh")
-
-
-@dataclass(slots=True)
-class _Trust:
-    """Until when tokens are passed without a look at the ledger."""
-
-    until: float
-
-    def lasts(self, now: float) -> bool:
-        """Tell whether it lasts; what lasts longer than it can is from before the clock was set back."""
-        return 0 < self.until - now <= TRUSTED_FOR
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the memo knows of a ``Cookie`` header while ``trust`` lasts: a live session, and what is shown of it."""
-
-    held: Held
-    trust: _Trust
-    shown: str = field(repr=False)
-    authorization: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +88,8 @@ class TokenRefreshMiddleware:
     """Keeps the users of a WSGI application signed in.
 
     ``refresh_before`` is how many seconds before its expiry an access token is refreshed, at most; ``hand_over``
-    is for how many seconds a browser that was already seen with newer tokens may still show older ones.
+    is for how many seconds a browser that was already seen with newer tokens may still show older ones;
+    ``wait_timeout`` is for how many seconds a request waits for the refresh of another one before it is a 503.
     ``session`` defaults to ``TokenCookies()``, ``store`` to a file for the workers of one host; ``session_reads`` are
     kinds of session that are read beside the one that is written. ``verifier=None`` must be said: then nobody is
     ``authenticated`` by a token that a browser showed. Raises ``ConfigurationError``.
@@ -125,6 +107,7 @@ class TokenRefreshMiddleware:
         store: Store | None = None,
         refresh_before: float = 300.0,
         hand_over: float = 600.0,
+        wait_timeout: float = WAIT_TIMEOUT,
         authorization_header: bool = True,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -138,7 +121,7 @@ class TokenRefreshMiddleware:
                 session=session,
                 store=store,
             ),
-            _problems_of_seconds(refresh_before=refresh_before, hand_over=hand_over),
+            _problems_of_seconds(refresh_before=refresh_before, hand_over=hand_over, wait_timeout=wait_timeout),
         )
         kind: SessionKind = TokenCookies() if session is None else session
         kind = Several(kind, session_reads) if session_reads else kind
@@ -147,7 +130,8 @@ class TokenRefreshMiddleware:
         self._routes = routes
         self._kind = kind
         self._clock = clock
-        self._journal = Journal(clock, monotonic, url=token_endpoint.identity[0])
+        longest_call = token_endpoint.timeout + token_endpoint.answer_timeout + SEND_WITHIN
+        self._journal = Journal(clock, monotonic, url=token_endpoint.identity[0], longest_call=longest_call)
         self._refresh_before = refresh_before
         self._refresher = Refresher(
             store,
@@ -155,12 +139,15 @@ class TokenRefreshMiddleware:
             refresh_before=refresh_before,
             hand_over=hand_over,
             lives=kind.refresh_max_age,
+            wait_timeout=wait_timeout,
+            secrets=kind.secrets,
             clock=clock,
             monotonic=monotonic,
         )
         self._assessor = Assessor(
             verifier, refresh_before=refresh_before, clock=clock, authenticates=kind.authenticates
         )
+        self._passing = Passing(refresh_before=refresh_before, clock=clock)
         self._services = Services(
             kind,
             token_endpoint,
@@ -169,12 +156,8 @@ class TokenRefreshMiddleware:
             clock,
             authorization_header,
             self._journal,
-            self._distrust,
+            self._passing.distrust,
         )
-        self._memo: Memo[_Known] = Memo()
-        self._trusted: Memo[_Trust] = Memo(2**20)
-        self._cut: Memo[str] = Memo(2**20)
-        self._rules: dict[str, Rule] = {}
         self._journal.started(token_endpoint, routes, kind, store, verifier)
 
     @classmethod
@@ -189,9 +172,14 @@ class TokenRefreshMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Walk one request from its cookies to its answer (PEP 3333)."""
-        passed = self._pass_known(environ, start_response)
-        if passed is not None:
-            return passed
+        try:
+            passed = self._pass_known(environ, start_response)
+            return self._walk(environ, start_response) if passed is None else passed
+        except RecursionError:
+            _refuse_to_wrap_itself(self)
+            raise
+
+    def _walk(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
         candidates, flight = self._candidates(environ, request, rule), _NO_FLIGHT
@@ -205,7 +193,7 @@ class TokenRefreshMiddleware:
             held, flight = self._consult(held, candidates or (), looks=looks, may_call=may_call)
             shown = held.tokens
             held = self._services.landed(flight, held)
-            decision = settle(rule, request, held.access, flight.outcome)
+            decision = _with_a_way_out(settle(rule, request, held.access, flight.outcome), flight)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
         decided = _Decided(request, rule, candidates, shown, held, flight, decision)
         return self._carry_out(environ, start_response, decided)
@@ -216,21 +204,19 @@ class TokenRefreshMiddleware:
         """Pass a request about which the memo knows all that there is to decide."""
         if SIGNED_IN in environ and environ[SIGNED_IN].state == LIVE:
             return self._pass_signed_in(environ, start_response)
-        rule, header = self._rules.get(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
-        if environ["REQUEST_METHOD"] not in _PASSING_METHODS or "HTTP_UPGRADE" in environ or _VIRTUAL_ROOT in environ:
+        rule, cookie = self._routes.known(environ.get("PATH_INFO", "")), environ.get("HTTP_COOKIE", "")
+        if environ["REQUEST_METHOD"] not in _PASSING_METHODS or "HTTP_UPGRADE" in environ:
+            return None
+        if wsgi.VIRTUAL_ROOT in environ or ((root := environ.get("SCRIPT_NAME")) and not is_plain(root)):
             return None
         if rule is _PUBLIC:
-            return self._pass_public(environ, start_response, header)
-        known = self._memo.get(header)
+            return self._pass_public(environ, start_response, cookie)
+        known = self._passing.known(cookie)
         if known is None or (rule is not _PROTECTED and rule is not _OPTIONAL):
             return None
-        if not 0 < known.trust.until - self._clock() <= TRUSTED_FOR:
-            return None
-        session = TokenSession(self._services, environ, header, known.held, LIVE)
+        session = TokenSession(self._services, environ, cookie, known.held, LIVE)
         environ[KEY] = session
-        environ["HTTP_COOKIE"] = known.shown
-        if known.authorization:
-            environ["HTTP_AUTHORIZATION"] = known.authorization
+        show(environ, known.seen)
         if log.isEnabledFor(logging.DEBUG):
             self._journal.passed(environ)
         return self._app(environ, wsgi.with_cookies(start_response, session))
@@ -245,15 +231,11 @@ class TokenRefreshMiddleware:
             return wsgi.redirect(environ, start_response, decision, self._routes.home_url, ())
         return None
 
-    def _pass_public(self, environ: WSGIEnvironment, start_response: StartResponse, header: str) -> Iterable[bytes]:
+    def _pass_public(self, environ: WSGIEnvironment, start_response: StartResponse, cookie: str) -> Iterable[bytes]:
         """Pass a request on a public path: as it came, less the refresh cookie."""
-        session = TokenSession(self._services, environ, header, NOTHING, ANONYMOUS)
+        session = TokenSession(self._services, environ, cookie, NOTHING, ANONYMOUS)
         environ[KEY] = session
-        cut = self._cut.get(header)
-        if cut is None:
-            cut = self._kind.without_refresh_token(header)
-            self._cut.put(header, cut, len(header) + len(cut) + 256)
-        show(environ, cut, None)
+        show(environ, Seen(self._passing.public(cookie, self._kind.without_refresh_token)))
         return self._app(environ, wsgi.with_cookies(start_response, session))
 
     # Deciding.
@@ -269,23 +251,12 @@ class TokenRefreshMiddleware:
             return None
 
     def _rule_for(self, environ: WSGIEnvironment) -> Rule:
-        path = environ.get("PATH_INFO", "")
-        rule = self._rules.get(path)
-        if rule is None:
-            rule = self._routes.rule_for(path)
-            if len(self._rules) >= _MOST_PATHS:
-                self._rules.clear()
-            # What the memo passes is not looked at again, so a malformed path must never be known.
-            if len(path) <= _LONGEST_PATH and not has_control_characters(path):
-                self._rules[path] = rule
-        virtual = environ.get(_VIRTUAL_ROOT)
-        return rule if virtual is None else max(rule, self._routes.rule_for(f"{virtual}/{path}"))
+        return max(map(self._routes.rule_for, wsgi.paths_of(environ)))
 
     def _is_to_be_looked_up(self, rule: Rule, decision: Answer, held: Held) -> bool:
-        if self._kind.is_shared or decision != Pass(LIVE) or rule < Rule.OPTIONAL or not held.refreshable:
+        if self._kind.is_shared or decision != Pass(LIVE) or lets_guests_in(rule) or not held.refreshable:
             return False
-        trust = self._trusted.get(_shown(held.tokens))
-        return trust is None or not trust.lasts(self._clock())
+        return not self._passing.trusts(held.tokens)
 
     def _consult(self, held: Held, candidates: Sequence[Tokens], *, looks: bool, may_call: bool) -> tuple[Held, Flight]:
         """Ask the ledger about the tokens held, and about the next ones where that session is over.
@@ -316,52 +287,39 @@ class TokenRefreshMiddleware:
     # Carrying out.
 
     def _carry_out(self, environ: WSGIEnvironment, start_response: StartResponse, decided: _Decided) -> Iterable[bytes]:
-        header, decision = environ.get("HTTP_COOKIE", ""), decided.decision
+        cookie, decision = environ.get("HTTP_COOKIE", ""), decided.decision
         state = decision.state if isinstance(decision, Pass) else ANONYMOUS
         unread = decided.rule is Rule.PUBLIC and not decided.request.cross_site
         came_along = None if unread else decided.candidates
-        session = TokenSession(self._services, environ, header, decided.held, state)
+        session = TokenSession(self._services, environ, cookie, decided.held, state)
         session.took(decided.flight, came_along, decided.shown)
+        session.is_foreign = decided.request.cross_site and not self._routes.takes_posts(environ.get("PATH_INFO", ""))
         if isinstance(decision, Pass):
             environ[KEY] = session
-            self._let_see(environ, header, decided, state)
-            return self._app(environ, wsgi.with_cookies(start_response, session))
+            self._let_see(session, cookie, decided, state)
+            answer = self._app(environ, wsgi.with_cookies(start_response, session))
+            late = decided.flight.late
+            return wsgi.closing(answer, partial(self._refresher.finish, decided.flight)) if late else answer
         cookies = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
         if isinstance(decision, Redirect):
+            if decision.to_login and decided.request.callback:
+                self._journal.callback_refused(environ)
             url = self._routes.login_url if decision.to_login else self._routes.home_url
             return wsgi.redirect(environ, start_response, decision, url, cookies)
-        return wsgi.refuse(environ, start_response, decision, navigation=decided.request.navigation, cookies=cookies)
+        login_url = self._routes.login_url if decision.offers_login else None
+        navigation = decided.request.navigation
+        return wsgi.refuse(
+            environ, start_response, decision, navigation=navigation, login_url=login_url, cookies=cookies
+        )
 
-    def _let_see(self, environ: WSGIEnvironment, header: str, decided: _Decided, state: str) -> None:
-        if decided.rule < Rule.OPTIONAL:
-            show(environ, self._kind.without_refresh_token(header), None)
+    def _let_see(self, session: TokenSession, cookie: str, decided: _Decided, state: str) -> None:
+        if lets_guests_in(decided.rule):
+            session.show_to_guests()
             return
-        tokens = decided.held.tokens if state == LIVE else None
-        shown = self._kind.for_application(header, tokens)
-        if self._services.authorization_header and is_bearer(environ):
-            del environ["HTTP_AUTHORIZATION"]
-        show(environ, shown, tokens if self._services.authorization_header else None)
+        seen = session.show()
         fresh = decided.held.access is Access.FRESH and decided.flight.outcome is None
         if fresh and state == LIVE and self._kind.may_be_remembered:
-            self._remember(header, decided, shown)
-
-    def _remember(self, header: str, decided: _Decided, shown: str) -> None:
-        held, now = decided.held, self._clock()
-        tokens = held.tokens
-        trust = self._trusted.get(_shown(tokens))
-        if trust is None or not trust.lasts(now):
-            due = (tokens.expires_at or now) - refresh_window(tokens, self._refresh_before)
-            trust = _Trust(min(now + TRUSTED_FOR, due))
-            self._trusted.put(_shown(tokens), trust, _WEIGHT_OF_TRUST + len(tokens.access_token or ""))
-        authorization = f"Bearer {tokens.access_token}" if self._services.authorization_header else ""
-        known = _Known(held, trust, shown, authorization)
-        self._memo.put(header, known, 3 * len(header) + 2 * len(authorization) + 1024)
-
-    def _distrust(self, tokens: Tokens) -> None:
-        """Look at the ledger before these tokens are passed again, whatever else stands in the header."""
-        trust = self._trusted.get(_shown(tokens))
-        if trust is not None:
-            trust.until = 0.0
+            self._passing.remember(cookie, decided.held, seen)
 
     def _cookies_of_refusal(self, decision: Decision, flight: Flight) -> list[str]:
         """Expire the cookies of a refused family: on the way to the login page, and once."""
@@ -371,8 +329,10 @@ class TokenRefreshMiddleware:
         return []
 
 
-def _shown(tokens: Tokens) -> str:
-    return f"{tokens.access_token}\n{tokens.refresh_token or ''}"
+def _with_a_way_out(decision: Answer, flight: Flight) -> Answer:
+    """Offer the login page where a session can only end, and nothing says so."""
+    offers = flight.stuck and isinstance(decision, Refuse) and decision.status == HTTPStatus.SERVICE_UNAVAILABLE
+    return replace(decision, offers_login=True) if offers and isinstance(decision, Refuse) else decision
 
 
 def _is_over(flight: Flight) -> bool:
@@ -382,6 +342,20 @@ def _is_over(flight: Flight) -> bool:
 def _says_nothing(flight: Flight, held: Held) -> bool:
     """Tell whether nobody knows that these tokens are a session."""
     return flight.outcome is None and not held.access.good
+
+
+def _refuse_to_wrap_itself(middleware: TokenRefreshMiddleware) -> None:
+    """Say in a sentence that the application which is wrapped leads back here; looked at when it is too late only."""
+    within, code = 0, TokenRefreshMiddleware.__call__.__code__
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        within += frame.f_code is code and frame.f_locals.get("self") is middleware
+        frame = frame.f_back
+    if within > _MOST_WITHIN_ITSELF:
+        raise ConfigurationError(
+            "TokenRefreshMiddleware wraps an application that calls this very middleware, without an end: give it what "
+            "stood there before, as in app.wsgi_app = TokenRefreshMiddleware(app.wsgi_app, ...), and not app itself"
+        )
 
 
 def _check(*found: list[str]) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .cookies import cookie_name
-from .decision import ANONYMOUS, LIVE, UNAVAILABLE, Access
-from .errors import NotWrappedError, StoreError, TokenResponseError
+from .errors import CrossSiteError, NotWrappedError, StoreError, TokenResponseError
 from .holding import NOTHING, Assessor, Held
-from .journal import Journal
-from .records import Member
-from .refresher import Flight, Refresher
-from .session_kind import SessionKind
+from .ledger.flight import Flight
+from .ledger.records import Member
+from .ledger.single_flight import Refresher
+from .observing.journal import Journal
+from .policy.decision import ANONYMOUS, LIVE, UNAVAILABLE, Access
+from .sessions.cookies import cookie_name
+from .sessions.kind import SessionKind
 from .tokens import Refreshed, Rejected, Tokens
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ KEY = "wsgi_token_refresh.session"
 
 SIGNED_IN = "wsgi_token_refresh.signed_in"
 """Where the session of a test stands, which the middleware passes as it is."""
+
+_LONGEST_SHOWN = 128
 
 log = logging.getLogger("wsgi_token_refresh")
 
@@ -37,6 +40,14 @@ class SignInEndpoint(Protocol):
 
     def revoke(self, refresh_token: str) -> str | None:
         """Revoke a refresh token; a reason where that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the application sees: its ``Cookie`` header, and the ``Authorization`` that stands for the session."""
+
+    cookie: str = field(repr=False)
+    authorization: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +79,22 @@ class TokenSession:
 
     ``state`` is ``"live"``, ``"anonymous"`` or ``"unavailable"`` (there may be a session, and nobody can say
     just now). What is changed here goes out with the response that the view returns; ``has_changed`` says that it may
-    have cookies to carry.
+    have cookies to carry, and ``is_foreign`` that another site has sent the request, which may not sign anybody in.
     """
 
     # What few requests have stands in the class, since every request pays for each attribute of its own.
     has_changed = False
+    is_foreign = False
     _flight: Flight | None = None
     _came_along: Sequence[Tokens] | None = None
     _shown: Tokens | None = None
     _begun: Sequence[str] = ()
     _cookies: Callable[[], list[str]] | None = None
 
-    def __init__(self, services: Services, environ: WSGIEnvironment, header: str, held: Held, state: str) -> None:
+    def __init__(self, services: Services, environ: WSGIEnvironment, cookie: str, held: Held, state: str) -> None:
         self._services = services
         self._environ = environ
-        self._header = header
+        self._cookie = cookie
         self._held = held
         self.state = state
 
@@ -92,6 +104,21 @@ class TokenSession:
 
     def __repr__(self) -> str:
         return f"<TokenSession {self.state}>"
+
+    def show(self) -> Seen:
+        """Let the application see this session: its access token, and nothing else of ours or of the client's own."""
+        services = self._services
+        tokens = self._held.tokens if self.state == LIVE else None
+        bearer = tokens is not None and services.authorization_header and tokens.access_token
+        seen = Seen(services.kind.for_application(self._cookie, tokens), f"Bearer {bearer}" if bearer else "")
+        if services.authorization_header and is_bearer(self._environ):
+            del self._environ["HTTP_AUTHORIZATION"]
+        show(self._environ, seen)
+        return seen
+
+    def show_to_guests(self) -> None:
+        """Let the application see what came along, less the refresh token."""
+        show(self._environ, Seen(self._services.kind.without_refresh_token(self._cookie)))
 
     @property
     def authenticated(self) -> bool:
@@ -114,8 +141,8 @@ class TokenSession:
     @property
     def claims(self) -> Mapping[str, Any] | None:
         """The claims of the access token, a copy; None where nobody vouches for them."""
-        claims = self._held.claims
-        return dict(claims) if self.state == LIVE and claims is not None else None
+        claims = self._services.assessor.claims(self._held) if self.state == LIVE else None
+        return None if claims is None else dict(claims)
 
     @property
     def handle(self) -> str | None:
@@ -123,32 +150,37 @@ class TokenSession:
         return self._services.kind.handle_of(self._jar()) if self.state == LIVE else None
 
     def refresh(self) -> bool:
-        """Get a newer token than this one, which an API has refused; tell whether there is one now.
+        """Get a newer token than this one, which an API has refused; tell whether there is another one now.
 
-        Takes the endpoint's timeout plus one second at most.
+        Takes as long as the request of a page does that has to refresh: the two timeouts of the endpoint at most.
         """
         tokens = self._held.tokens
         if self.state != LIVE or tokens.refresh_token is None:
             return False
         self._services.distrust(tokens)
-        flight = self._services.refresher.refresh(tokens, good=True, forced=True)
+        # What the browser has shown is what it came with, whatever it was handed over since.
+        shown = replace(tokens, refresh_token=(self._shown or tokens).refresh_token)
+        flight = self._services.refresher.refresh(shown, good=True, forced=True)
         self._services.journal.consulted(flight)
         if isinstance(flight.outcome, Refreshed):
             self._flight, self.has_changed, self._cookies = flight, True, None
             self._shown = self._shown or tokens
             self._hold(self._services.landed(flight, self._held))
-            return self.state == LIVE
+            return self.state == LIVE and self._held.tokens.access_token != tokens.access_token
         if isinstance(flight.outcome, Rejected) and flight.outcome.ends_session:
             self.state = ANONYMOUS
-            self._show()
+            self.show()
         return False
 
     def sign_in(self, token_response: Mapping[str, Any]) -> None:
         """Begin a session with the parsed answer of a login or token endpoint (RFC 6749 5.1).
 
         Raises ``TokenResponseError`` for what is missing or fails verification, ``CookieError`` for tokens that
-        no browser would keep; the session that there was goes on then.
+        no browser would keep, and ``CrossSiteError`` in an unsafe request of another site (login CSRF, RFC 6819
+        4.4.1.8); the session that there was goes on then.
         """
+        if self.is_foreign:
+            raise CrossSiteError(_foreign(self._environ))
         services = self._services
         tokens = services.endpoint.read(token_response)
         held = services.assessor.assess(tokens)
@@ -184,7 +216,7 @@ class TokenSession:
         self._end_here()
         self._cookies, self.has_changed = self._services.kind.expire, True
         self._held, self.state = NOTHING, ANONYMOUS
-        self._show()
+        self.show()
         log.info("signed out session=%s", ",".join(names))
 
     def cookies(self) -> Sequence[str]:
@@ -217,25 +249,17 @@ class TokenSession:
     def _jar(self) -> str:
         """Give the ``Cookie`` header of this session: as it came, or as it will come after a sign-in."""
         pairs = (each.partition(";")[0] for each in self._begun)
-        return "; ".join(pair for pair in pairs if pair.partition("=")[2]) or self._header
+        return "; ".join(pair for pair in pairs if pair.partition("=")[2]) or self._cookie
 
     def _hold(self, held: Held) -> None:
         self._held = held
         self.state = LIVE if held.access.good else UNAVAILABLE
-        self._show()
-
-    def _show(self) -> None:
-        services = self._services
-        tokens = self._held.tokens if self.state == LIVE else None
-        header = services.kind.for_application(self._header, tokens)
-        if services.authorization_header and is_bearer(self._environ):
-            del self._environ["HTTP_AUTHORIZATION"]
-        show(self._environ, header, tokens if services.authorization_header else None)
+        self.show()
 
     def _old_tokens(self) -> Sequence[Tokens] | None:
         """Give the tokens that the browser sent with this request; None where nobody can say."""
         try:
-            return self._services.kind.load(self._header) if self._came_along is None else self._came_along
+            return self._services.kind.load(self._cookie) if self._came_along is None else self._came_along
         except StoreError as error:
             log.warning("a session could not be ended for other requests under way: %s", error)
             return None
@@ -275,19 +299,32 @@ def _name(member: Member | None) -> str:
     return "-" if member is None else member.name
 
 
-def show(environ: WSGIEnvironment, header: str, tokens: Tokens | None) -> None:
-    """Let the application see this ``Cookie`` header, and these tokens in ``Authorization`` (RFC 6750 2.1)."""
-    if header:
-        environ["HTTP_COOKIE"] = header
+def show(environ: WSGIEnvironment, seen: Seen) -> None:
+    """Let the application see this, and the access token as RFC 6750 2.1 has it."""
+    if seen.cookie:
+        environ["HTTP_COOKIE"] = seen.cookie
     else:
         environ.pop("HTTP_COOKIE", None)
-    if tokens is not None and tokens.access_token is not None:
-        environ["HTTP_AUTHORIZATION"] = f"Bearer {tokens.access_token}"
+    if seen.authorization:
+        environ["HTTP_AUTHORIZATION"] = seen.authorization
 
 
 def is_bearer(environ: WSGIEnvironment) -> bool:
-    """Tell whether the client itself sent a bearer token, which is not for the application."""
-    return bool(environ.get("HTTP_AUTHORIZATION", "")[:6].lower() == "bearer")
+    """Tell whether the client itself sent a bearer token, which is not for the application.
+
+    Wherever the word stands: servers join two headers by a comma, and readers strip and split as they like.
+    """
+    return "bearer" in environ.get("HTTP_AUTHORIZATION", "").lower()
+
+
+def _foreign(environ: WSGIEnvironment) -> str:
+    path = ascii(environ.get("PATH_INFO", ""))[:_LONGEST_SHOWN]
+    return (
+        f"another site ({ascii(environ.get('HTTP_ORIGIN', 'not named'))[:_LONGEST_SHOWN]}) has sent this request to "
+        f"{path}, and sign_in() would make whoever sits at the browser somebody else (login CSRF): answer 403. If it "
+        "is a site of yours, name it in Routes(trusted_origins=...); if a provider posts its answer here, "
+        f"Routes(form_post=[{path}]), and check its state"
+    )
 
 
 def get_session(environ: Mapping[str, Any]) -> TokenSession:

@@ -10,16 +10,16 @@ import binascii
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 ASSUMED_LIFETIME = 300.0
-"""Seconds that an access token is taken to live when nothing says how long."""
+"""Seconds that an access token is taken to live when nothing says how long, not even the settings."""
 
 _LATEST = float(2**53)
-LONGEST_JWT = 16_384
+LONGEST_JWT = 4 * 1024 * 1024
 _ON_THE_WAY = 600.0
 
 
@@ -52,23 +52,37 @@ class Rejected:
     """The authorization server refused (RFC 6749 5.2).
 
     ``ends_session`` is False where ``code`` speaks of our set-up (``invalid_client``) and not of the
-    refresh token.
+    refresh token. ``rule`` is what would name this very answer in a dialect's ``rejected``.
     """
 
     code: str
     ends_session: bool = True
+    rule: str = field(default="", compare=False)
+
+
+class Pending(Protocol):
+    """An answer that may still come."""
+
+    def outcome(self, seconds: float) -> Outcome | None:
+        """Wait up to so many seconds, with 0 only look; None where nothing is known yet. Never raises."""
+
+    def close(self) -> None:
+        """Wait no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
     """No readable answer: ``sent`` is False only where the request was surely not processed.
 
-    ``reason`` is a short phrase for the log; ``retry_after`` is in seconds.
+    ``reason`` is a short phrase for the log; ``retry_after`` is in seconds. ``rule`` is what would name this very
+    answer in a dialect's ``rejected``, empty where nothing could. ``pending`` is there where the answer may still come.
     """
 
     sent: bool
     reason: str
     retry_after: float | None = None
+    rule: str = field(default="", compare=False)
+    pending: Pending | None = field(default=None, repr=False, compare=False)
 
 
 Outcome = Refreshed | Rejected | Unreachable
@@ -76,9 +90,13 @@ Outcome = Refreshed | Rejected | Unreachable
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The signature and every claim that was asked for are right; whether it has expired is not judged here."""
+    """The signature and every claim that was asked for are right; whether it has expired is not judged here.
+
+    ``of_token`` tells that ``claims`` are those that the token itself holds, so that they can be read from it again.
+    """
 
     claims: Mapping[str, Any] = field(repr=False)
+    of_token: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +162,23 @@ def token_times(
 
 
 def received(
-    access_token: str,
+    access_token: str | None,
     refresh_token: str | None,
     *,
     now: float,
     expires_in: float | None = None,
     refresh_expires_in: float | None = None,
+    default_expires_in: float = ASSUMED_LIFETIME,
 ) -> Tokens:
-    """Make the tokens of a token response that was received at ``now``."""
-    expires_at, lifetime = token_times(access_token, now=now, expires_in=expires_in)
-    if expires_at is None:
-        expires_at, lifetime = now + ASSUMED_LIFETIME, ASSUMED_LIFETIME
+    """Make the tokens of a token response that was received at ``now``.
+
+    ``default_expires_in`` counts where neither the access token nor ``expires_in`` says how long it lives.
+    """
+    expires_at, lifetime = None, None
+    if access_token is not None:
+        expires_at, lifetime = token_times(access_token, now=now, expires_in=expires_in)
+        if expires_at is None:
+            expires_at, lifetime = now + default_expires_in, default_expires_in
     return Tokens(
         access_token,
         refresh_token,
@@ -165,11 +189,21 @@ def received(
     )
 
 
-def same_subject(old: str | None, new: str) -> bool:
-    """Tell whether two access tokens may be one person's in one session: ``sub`` and ``sid`` do not differ."""
+def same_subject(old: str | None, new: str | None, claims: Sequence[str] = ("sub", "sid")) -> bool:
+    """Tell whether two access tokens may be one person's in one session: these ``claims`` do not differ.
+
+    7 and "7" are one subject, and null is none: what writes tokens may begin to write them in another way.
+    """
     before: Mapping[str, Any] = unverified_claims(old or "") or {}
-    after: Mapping[str, Any] = unverified_claims(new) or {}
-    return all(before[claim] == after[claim] for claim in ("sub", "sid") if claim in before and claim in after)
+    after: Mapping[str, Any] = unverified_claims(new or "") or {}
+    pairs = [(_as_text(before.get(claim)), _as_text(after.get(claim))) for claim in claims]
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+def _as_text(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def refresh_window(tokens: Tokens, refresh_before: float) -> float:

@@ -7,13 +7,18 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from .cookies import cookie_name
-from .decision import Redirect, Refuse, Request
-from .paths import has_control_characters, safe_next
+from werkzeug.wsgi import ClosingIterator
+
+from .draining import drain
+from .policy.decision import Redirect, Refuse, Request
+from .policy.origins import is_other_site
+from .policy.paths import is_answer_of_a_provider, is_malformed, is_too_long, safe_next
+from .sessions.cookies import cookie_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -22,9 +27,10 @@ Headers = list[tuple[str, str]]
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _SUBRESOURCES = frozenset(("image", "style", "script", "font"))
-_MOST_DRAINED = 65_536
 _CODE = re.compile(r"[A-Za-z_]+\Z")
 _NEXT = re.compile(r"(?:^|&)next=")
+# The path at which Pyramid's traversal begins, and any client can send it.
+VIRTUAL_ROOT = "HTTP_X_VHM_ROOT"
 _QUERY = "/?:@!$&'()*+,;=~-._%"
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -33,10 +39,12 @@ _PAGE = """<!doctype html>
 <title>One moment</title>
 <h1>One moment, please</h1>
 <p>We cannot renew your session just now. Nobody has signed you out.</p>
-<p>{next}</p>
+<p>{next}</p>{way_out}
 </html>
 """
 _AGAIN = 'This page tries again in {seconds} seconds, or <a href="">try now</a>.'
+_WAY_OUT = """
+<p>This has been so for a while. You can also <a href="{url}">sign in again</a>.</p>"""
 _BACK = "What you have sent was not taken. Go back in {seconds} seconds, and send it again."
 
 
@@ -44,7 +52,9 @@ def read_request(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) ->
     """Read what a decision depends on (Fetch Metadata; RFC 6454 for ``Origin``)."""
     method = environ.get("REQUEST_METHOD", "GET")
     navigation = is_navigation(environ)
-    websocket = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    websocket = "websocket" in environ.get("HTTP_UPGRADE", "").lower()
+    query, paths = environ.get("QUERY_STRING", ""), paths_of(environ)
+    whole = environ.get("SCRIPT_NAME", "") + paths[0]
     return Request(
         method=method,
         navigation=navigation,
@@ -53,9 +63,17 @@ def read_request(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) ->
         preflight=method == "OPTIONS" and "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ,
         websocket=websocket,
         subresource=environ.get("HTTP_SEC_FETCH_DEST", "") in _SUBRESOURCES,
-        has_next=_NEXT.search(environ.get("QUERY_STRING", "")) is not None,
-        malformed=has_control_characters(environ.get("PATH_INFO", "")),
+        has_next=_NEXT.search(query) is not None,
+        malformed=any(map(is_malformed, (*paths, whole))),
+        too_long=any(map(is_too_long, (*paths, whole))),
+        callback=method == "GET" and is_answer_of_a_provider(query),
     )
+
+
+def paths_of(environ: WSGIEnvironment) -> tuple[str, ...]:
+    """Give the ``PATH_INFO``, and that below the root that Pyramid's traversal takes where a request names one."""
+    path, root = environ.get("PATH_INFO", ""), environ.get(VIRTUAL_ROOT)
+    return (path,) if root is None else (path, f"{root}/{path}")
 
 
 def is_navigation(environ: WSGIEnvironment) -> bool:
@@ -73,9 +91,7 @@ def is_cross_site(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) -
     origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
     if origin is not None and is_trusted(origin):
         return False
-    if site is not None:
-        return site in ("cross-site", "same-site")
-    return origin is not None and _host_of(origin) != _host(environ)
+    return is_other_site(site, origin, _host(environ))
 
 
 class Carried(Protocol):
@@ -98,6 +114,11 @@ def _start(
     if carried.has_changed and (added := carried.cookies()):
         headers = with_set_cookie(headers, added)
     return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+
+
+def closing(answer: Iterable[bytes], finish: Callable[[], None]) -> Iterable[bytes]:
+    """Let ``finish`` be called once the response has gone out (PEP 3333, ``close``)."""
+    return ClosingIterator(answer, finish)
 
 
 def with_set_cookie(headers: Headers, cookies: Sequence[str]) -> Headers:
@@ -123,13 +144,18 @@ def redirect(
     environ: WSGIEnvironment, start_response: StartResponse, decision: Redirect, url: str, cookies: Sequence[str]
 ) -> Iterable[bytes]:
     """Answer 303 to a local path, with ``next`` where the request can be repeated."""
-    root = quote(environ.get("SCRIPT_NAME", "").encode("latin-1", "replace"))
-    location = root + quote(url, safe="/%:@!$&'()*+,;=~-._")
-    if decision.with_next:
-        back = return_path(environ)
-        location += "" if back is None else "?next=" + quote(back, safe="/")
-    headers = [("Location", location), ("Content-Type", "text/plain; charset=utf-8")]
+    headers = [
+        ("Location", _location(environ, url, with_next=decision.with_next)),
+        ("Content-Type", "text/plain; charset=utf-8"),
+    ]
     return _answer(environ, start_response, 303, headers, cookies=cookies)
+
+
+def _location(environ: WSGIEnvironment, url: str, *, with_next: bool) -> str:
+    root = quote(_root(environ).encode("latin-1", "replace"))
+    back = return_path(environ) if with_next else None
+    location = root + quote(url, safe="/%:@!$&'()*+,;=~-._")
+    return location if back is None else location + "?next=" + quote(back, safe="/")
 
 
 def refuse(
@@ -138,9 +164,13 @@ def refuse(
     decision: Refuse,
     *,
     navigation: bool,
+    login_url: str | None = None,
     cookies: Sequence[str] = (),
 ) -> Iterable[bytes]:
-    """Answer with a problem (RFC 9457), or with a page where a person waits for one."""
+    """Answer with a problem (RFC 9457), or with a page where a person waits for one.
+
+    The page links to ``login_url`` where one is given; nothing leads there by itself.
+    """
     if decision.status == HTTPStatus.NO_CONTENT:
         return _answer(environ, start_response, decision.status, [], cookies=cookies)
     headers: Headers = []
@@ -154,7 +184,9 @@ def refuse(
             safe = environ.get("REQUEST_METHOD") in SAFE_METHODS
             # A browser repeats any request as a GET here, and what was sent by a form would be lost.
             headers += [("Refresh", str(seconds))] if safe else []
-            page = _PAGE.format(next=(_AGAIN if safe else _BACK).format(seconds=seconds)).encode()
+            way_out = login_url and _WAY_OUT.format(url=escape(_location(environ, login_url, with_next=safe)))
+            again = (_AGAIN if safe else _BACK).format(seconds=seconds)
+            page = _PAGE.format(next=again, way_out=way_out or "").encode()
             return _answer(environ, start_response, 503, headers, body=page, cookies=cookies)
     # Codes are for clients; what is said in a sentence may speak of our configuration, and is for the log.
     reason = decision.reason if _CODE.match(decision.reason) else "unavailable"
@@ -166,10 +198,18 @@ def refuse(
 
 def return_path(environ: WSGIEnvironment) -> str | None:
     """Write down the path that a request asked for, quoted; None where it is no safe place to return to."""
-    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
+    if is_answer_of_a_provider(environ.get("QUERY_STRING", "")):
+        return None
+    path = (_root(environ) + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
     query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
     back = quote(path, safe="/:@!$&'()*+,=~-._") + (f"?{quote(query, safe=_QUERY)}" if query else "")
     return safe_next(back, "") or None
+
+
+def _root(environ: WSGIEnvironment) -> str:
+    """Give the ``SCRIPT_NAME`` as a local path: some proxies name ``/`` there, and some let clients name ``//host``."""
+    inner = environ.get("SCRIPT_NAME", "").strip("/\\")
+    return f"/{inner}" if inner else ""
 
 
 def _answer(
@@ -181,37 +221,15 @@ def _answer(
     body: bytes = b"",
     cookies: Sequence[str] = (),
 ) -> Iterable[bytes]:
-    _drain(environ)
+    drain(environ)
     if status != HTTPStatus.NO_CONTENT:
         headers = [*headers, ("Content-Length", str(len(body)))]
     headers = [*headers, ("Cache-Control", "no-store"), ("Vary", "Cookie")]
     headers += [("Set-Cookie", cookie) for cookie in cookies]
     start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-    return [body] if body and environ.get("REQUEST_METHOD") != "HEAD" else []
-
-
-def _drain(environ: WSGIEnvironment) -> None:
-    """Read a small declared body to its end: some servers reset the connection over what is left unread."""
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if 0 < length <= _MOST_DRAINED:
-            environ["wsgi.input"].read(length)
-    except (ValueError, OSError):
-        return
-
-
-def _host_of(origin: str) -> str | None:
-    try:
-        return _without_default_port(urlsplit(origin).netloc)
-    except ValueError:
-        return None
+    # One empty block and not none: there are servers that begin a response with its first block.
+    return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
 
 
 def _host(environ: WSGIEnvironment) -> str:
-    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
-    return _without_default_port(host)
-
-
-def _without_default_port(host: str) -> str:
-    # Behind a proxy the scheme of the request is not known, so neither default port tells two hosts apart.
-    return host.lower().removesuffix(":80").removesuffix(":443")
+    return environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"

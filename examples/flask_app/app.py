@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, current_app, redirect, render_template, requ
 from werkzeug.wrappers import Response
 
 from wsgi_token_refresh import (
+    CrossSiteError,
     JwtVerifier,
     Routes,
     TokenCookies,
@@ -63,7 +64,10 @@ def sign_in() -> Response | tuple[str, int]:
         return render_template("login.html", problem="The authorization server does not answer."), 503
     if answer.status_code != 200:
         return render_template("login.html", problem="No such user, or another password."), 403
-    get_session(request.environ).sign_in(answer.json())
+    try:
+        get_session(request.environ).sign_in(answer.json())
+    except CrossSiteError:
+        return render_template("login.html", problem="Another site has sent this form. Nobody was signed in."), 403
     return redirect(safe_next(request.args.get("next"), default="/dashboard"), 303)
 
 

@@ -16,7 +16,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.view import view_config
 
-from wsgi_token_refresh import get_session, safe_next
+from wsgi_token_refresh import CrossSiteError, get_session, safe_next
 
 HERE = Path(__file__).parent
 
@@ -65,7 +65,11 @@ def sign_in(request: Request) -> dict[str, Any] | Response:
     if answer.status_code != 200:
         request.response.status_int = 403
         return {"problem": "No such user, or another password."}
-    get_session(request.environ).sign_in(answer.json())
+    try:
+        get_session(request.environ).sign_in(answer.json())
+    except CrossSiteError:
+        request.response.status_int = 403
+        return {"problem": "Another site has sent this form. Nobody was signed in."}
     return HTTPSeeOther(safe_next(request.GET.get("next"), default="/dashboard"))
 
 

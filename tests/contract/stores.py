@@ -11,6 +11,7 @@ import pytest
 NOW = 1_700_000_000.0
 PATIENCE = 5.0
 """Seconds that nothing here takes, unless something is broken."""
+NO_TIME = [pytest.param(0, id="0 s"), pytest.param(-1.5, id="less than 0 s")]
 
 
 class Clock:
@@ -128,9 +129,20 @@ class StoreContract:
         clock.now += 0.5
         assert store.read("k").value is None
 
-    def test_a_touch_for_no_time_is_the_end(self, store):
+    @pytest.mark.parametrize("lives", NO_TIME)
+    def test_a_touch_for_no_time_is_the_end(self, store, lives):
         store.swap("k", None, b"one", 10)
-        store.touch("k", 0)
+        store.touch("k", lives)
+        assert store.read("k").value is None
+        assert store.swap("k", None, b"two", 10)
+
+    @pytest.mark.parametrize("lives", NO_TIME)
+    def test_a_swap_for_no_time_leaves_nothing(self, store, lives):
+        assert store.swap("k", None, b"one", lives)
+        assert store.read("k").value is None
+        store.swap("k", None, b"one", 10)
+        assert not store.swap("k", b"other", b"two", lives)
+        assert store.swap("k", b"one", b"two", lives)
         assert store.read("k").value is None
 
     def test_a_touch_wakes_nothing_that_is_dead(self, store, clock):

@@ -171,6 +171,94 @@ def test_a_sentinel_that_hangs_costs_the_timeout_whatever_its_client_says(watche
         silent.go_on()
 
 
+# Replicas that must have what was written.
+
+
+class TestWithAReplicaInStep(StoreContract):
+    @pytest.fixture
+    def store(self, clock, watched):
+        client = master(watched[2])
+        store = AgedRedisStore(client, prefix=prefix(), clock=clock, replicas=1)
+        yield store
+        store.forget()
+        store.close()
+        client.close()
+
+
+def test_what_was_confirmed_is_found_after_a_failover_at_once():
+    with running_sentinel(SERVICE) as (primary, _, port):
+        store = RedisStore(master(port), timeout=1.0, replicas=1)
+        until(lambda: in_step(primary))
+        assert store.swap("k", None, b"one", 1000)
+        primary.process.kill()
+        primary.process.wait()
+        after = RedisStore(master(port), timeout=TIMEOUT)
+        until(lambda: answers(after))
+        assert after.read("k").value == b"one"
+        after.close()
+        store.close()
+
+
+def in_step(primary):
+    with primary.client() as client:
+        found = client.info("replication")
+    return found["connected_slaves"] >= 1 and found["slave0"]["state"] == "online"
+
+
+@pytest.fixture
+def pair():
+    """Give a primary and its replica, which is in step."""
+    with running_redis() as primary, running_redis("--replicaof", "127.0.0.1", str(primary.port)) as replica:
+        until(lambda: in_step(primary))
+        yield primary, replica
+
+
+def test_a_write_that_too_few_replicas_have_is_a_store_error_within_the_timeout(pair):
+    primary, replica = pair
+    store = RedisStore.from_url(primary.url, timeout=TIMEOUT, replicas=1)
+    assert store.swap("k", None, b"one", 1000)
+    replica.pause()
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="0 of 1 replicas have what was written"):
+        store.swap("k", b"one", b"two", 1000)
+    assert time.monotonic() - began < 2 * TIMEOUT
+    assert store.read("k").value == b"two", "it was written, and nobody may rely on that"
+    assert not store.swap("k", b"one", b"three", 1000), "what was not written needs no replica"
+    replica.go_on()
+    until(lambda: writes(store, b"two", b"four"))
+    store.close()
+
+
+def writes(store, old, new):
+    try:
+        return store.swap("k", old, new, 1000) or store.read("k").value == new
+    except StoreError:
+        return False
+
+
+def test_more_replicas_than_there_are_never_have_it(pair):
+    store = RedisStore.from_url(pair[0].url, timeout=TIMEOUT, replicas=2)
+    with pytest.raises(StoreError, match="1 of 2 replicas"):
+        store.swap("k", None, b"one", 1000)
+    store.close()
+
+
+def test_on_a_cluster_the_node_of_the_record_is_asked(nodes):
+    client = cluster(nodes)
+    store = RedisStore(client, prefix=prefix(), timeout=TIMEOUT, replicas=1)
+    for key in keys_by_node(store, nodes):
+        with pytest.raises(StoreError, match="0 of 1 replicas"):
+            store.swap(key, None, b"one", 1000)
+        assert store.read(key).value == b"one"
+    client.close()
+
+
+@pytest.mark.parametrize("wrong", [-1, 17, True, 1.0, "1", None], ids=repr)
+def test_a_number_of_replicas_that_is_none_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match=r"replicas is .*; give a number, 0 to 16"):
+        RedisStore(redis.Redis(), replicas=wrong)
+
+
 # Cluster.
 
 

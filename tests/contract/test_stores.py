@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.contract.stores import NOW, PATIENCE, StoreContract, in_threads
+from tests.contract.stores import NO_TIME, NOW, PATIENCE, StoreContract, in_threads
 from wsgi_token_refresh.errors import ConfigurationError
 from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
@@ -46,9 +46,33 @@ class TestMemoryStore(StoreContract):
             store.swap(f"k{n}", None, b"x" * 1000, 10)
         assert all(store.read(f"k{n}").value for n in range(40))
 
+    def test_the_dead_make_room_wherever_they_lie(self, clock):
+        store = MemoryStore(max_bytes=2**16, clock=clock)
+        for n in range(5):
+            store.swap(f"living{n}", None, b"x" * 1000, 1000)
+        for n in range(35):
+            store.swap(f"dead{n}", None, b"x" * 1000, 1)
+        clock.now += 1
+        for n in range(35):
+            store.swap(f"k{n}", None, b"x" * 1000, 10)
+        assert all(store.read(f"living{n}").value for n in range(5))
+
+    def test_a_record_that_ends_is_noticed_by_who_waits(self, clock):
+        store = MemoryStore(clock=clock)
+        store.swap("k", None, b"one", 10)
+        assert in_threads(2, lambda n: store.touch("k", 0) if n else store.wait("k", b"one", PATIENCE).value) == [
+            None,
+            None,
+        ]
+
     def test_a_bound_that_holds_nothing_is_refused(self):
         with pytest.raises(ConfigurationError, match="max_bytes"):
             MemoryStore(max_bytes=100)
+
+
+def rows_in(store):
+    with store._connection() as connection:
+        return connection.execute("SELECT count(*) FROM records").fetchone()[0]
 
 
 def _write_from_elsewhere(path, ready):
@@ -126,8 +150,15 @@ class TestSqliteStore(StoreContract):
         clock.now += 1
         for n in range(64):
             store.swap(f"k{n}", None, b"x", 10)
-        with store._connection() as connection:
-            assert connection.execute("SELECT count(*) FROM records").fetchone() == (64,)
+        assert rows_in(store) == 64
+
+    @pytest.mark.parametrize("lives", NO_TIME)
+    def test_what_lives_for_no_time_leaves_no_row(self, store, lives):
+        store.swap("k", None, b"one", 10)
+        store.touch("k", lives)
+        assert rows_in(store) == 0
+        store.swap("k", None, b"one", lives)
+        assert rows_in(store) == 0
 
     def test_threads_share_no_connection_at_a_time(self, store):
         def work(n):

@@ -36,7 +36,11 @@ kind, *read = (make_kind(name, store) for name in os.environ.get("KINDS", TOKEN_
 wrapped = TokenRefreshMiddleware(
     application,
     token_endpoint=TokenEndpoint(
-        f"{server}/token", client_id="web", client_secret="secret", timeout=float(os.environ["TIMEOUT"])
+        f"{server}/token",
+        client_id="web",
+        client_secret="secret",
+        timeout=float(os.environ["TIMEOUT"]),
+        answer_timeout=float(os.environ["TIMEOUT"]),
     ),
     routes=Routes(optional=["/optional", "/logout"], public=["/public"]),
     verifier=JwtVerifier(jwks_url=f"{server}/jwks.json", algorithms=["RS256"]),

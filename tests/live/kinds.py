@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from wsgi_token_refresh import SealedCookie, ServerSideSession, TokenCookies
-from wsgi_token_refresh.session_kind import SessionKind
-from wsgi_token_refresh.store import Store
+from wsgi_token_refresh.sessions.kind import SessionKind
+from wsgi_token_refresh.stores.protocol import Store
 from wsgi_token_refresh.stores.redis import RedisStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 from wsgi_token_refresh.testing.process import AuthorizationServerProcess

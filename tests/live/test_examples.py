@@ -93,6 +93,15 @@ def test_refuses_a_wrong_password(example: Example, browser: requests.Session) -
     assert not browser.cookies
 
 
+def test_refuses_a_form_that_another_site_has_sent(example: Example, ada: requests.Session) -> None:
+    evil = {**PAGE, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    answer = ada.post(f"{example.url}/login", ADA, headers=evil)
+    assert answer.status_code == 403
+    assert "Another site" in answer.text
+    assert "Set-Cookie" not in answer.headers
+    assert ada.get(f"{example.url}/api/me").json()["claims"]["sub"] == "ada"
+
+
 def test_answers_a_fetch_without_a_session_with_json(example: Example, browser: requests.Session) -> None:
     answer = browser.get(f"{example.url}/api/me")
     assert answer.status_code == 401

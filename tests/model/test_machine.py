@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.real_redis import AgedRedisStore, running_redis
-from wsgi_token_refresh.store import Store
 from wsgi_token_refresh.stores.memory import MemoryStore
+from wsgi_token_refresh.stores.protocol import Store
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 
 from .world import LIFETIME, World
@@ -88,9 +88,9 @@ class Machine(RuleBasedStateMachine):
         self.world.fault = fault
 
     @precondition(lambda self: self.harsh)
-    @rule()
-    def the_next_answer_is_lost(self) -> None:
-        self.world.fault = "answer lost"
+    @rule(fault=st.sampled_from(["answer lost", "too slow"]))
+    def the_next_answer_is_lost(self, fault: str) -> None:
+        self.world.fault = fault
 
     @precondition(lambda self: self.harsh)
     @rule(host=HOSTS)

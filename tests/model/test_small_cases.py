@@ -123,9 +123,10 @@ def test_two_tabs_in_every_order_with_up_to_two_switches(kind: str, expired: boo
     assert sum(check(make, schedule) > 0 for schedule in schedules(make, None, 2)) > 200
 
 
+@pytest.mark.parametrize("expired", [True, False], ids=["with an expired token", "with a token in the window"])
 @pytest.mark.parametrize("fault", ["slow", "refused", "never processed"])
-def test_two_tabs_and_a_hiccup_in_every_order_with_up_to_two_switches(fault: str) -> None:
-    make = tabs("strict", expired=True, fault=fault)
+def test_two_tabs_and_a_hiccup_in_every_order_with_up_to_two_switches(fault: str, expired: bool) -> None:
+    make = tabs("strict", expired=expired, fault=fault)
     assert sum(check(make, schedule) > 0 for schedule in schedules(make, None, 2)) > 100
 
 

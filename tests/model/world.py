@@ -18,20 +18,24 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 from werkzeug.http import parse_cookie
 
-from wsgi_token_refresh.dialects import DIALECTS, read_token_response
+from wsgi_token_refresh.authorization_server.dialects import DIALECTS, read_token_response
 from wsgi_token_refresh.errors import StoreError
+from wsgi_token_refresh.ledger.looking import Looking
+from wsgi_token_refresh.ledger.records import DAY, Look, Records
 from wsgi_token_refresh.middleware import TokenRefreshMiddleware
-from wsgi_token_refresh.records import DAY, Look, Records
-from wsgi_token_refresh.routes import Routes
+from wsgi_token_refresh.policy.routes import Routes
 from wsgi_token_refresh.sessions.token_cookies import TokenCookies
-from wsgi_token_refresh.store import Entry, Store
 from wsgi_token_refresh.stores.memory import MemoryStore
+from wsgi_token_refresh.stores.protocol import Entry, Store
 from wsgi_token_refresh.token_session import get_session
-from wsgi_token_refresh.tokens import Outcome, Refreshed, Rejected, Tokens, Unreachable, received
+from wsgi_token_refresh.tokens import Outcome, Refreshed, Rejected, Tokens, Unreachable, received, token_times
 
 START = 1_800_000_000.0
 LIFETIME = 900.0
 TIMEOUT = 5.0
+ANSWER_TIMEOUT = 20.0
+WAIT_TIMEOUT = 5.0
+NEVER = float("inf")
 IDENTITY = ("https://auth.example/token", "web")
 
 
@@ -90,6 +94,8 @@ class Endpoint:
     """A token endpoint whose every step can be chosen, and whose next answer can be ordered to fail."""
 
     timeout = TIMEOUT
+    answer_timeout = ANSWER_TIMEOUT
+    max_calls = 64
     old_access_token_survives = True
     identity = IDENTITY
 
@@ -97,13 +103,8 @@ class Endpoint:
         self.world = world
         self.single_use = single_use
 
-    @contextmanager
-    def slot(self, timeout: float) -> Iterator[bool]:
-        yield True
-
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         world = self.world
-        until = world.now + timeout
         world.point("before it sends")
         if not may_send():
             return Unreachable(False, "woken late")
@@ -111,18 +112,21 @@ class Endpoint:
         if fault == "refused":
             return Unreachable(False, "connection refused")
         world.sending(refresh_token)
+        world._current().patience = patience
         world.point("sent")
         if fault == "never processed":
-            world.block(lambda: False, until)
-            return Unreachable(True, "timed out")
+            return self._answer(PendingAnswer(world, None, NEVER), patience)
         outcome = world.server.refresh(refresh_token)
-        if fault == "answer lost":
-            world.forgive("an answer was lost")
-            world.block(lambda: False, until)
-            return Unreachable(True, "timed out")
-        if fault == "slow":
-            world.block(lambda: False, until - 0.5)
-        world.point("answered")
+        if fault in ("answer lost", "too slow"):
+            world.forgive("an answer was lost, or came when nobody could wait any longer")
+        after = {"answer lost": NEVER, "slow": ANSWER_TIMEOUT - 0.5, "too slow": 2 * ANSWER_TIMEOUT}.get(fault or "", 0)
+        return self._answer(PendingAnswer(world, outcome, world.now + after), patience)
+
+    def _answer(self, pending: PendingAnswer, patience: float) -> Outcome:
+        outcome = pending.outcome(patience)
+        if outcome is None:
+            return Unreachable(True, "timed out", pending=pending)
+        self.world.point("answered")
         return outcome
 
     def revoke(self, refresh_token: str) -> str | None:
@@ -132,6 +136,23 @@ class Endpoint:
 
     def read(self, mapping: dict[str, Any]) -> Tokens:
         return read_token_response(mapping, DIALECTS["oauth2"], self.world.now)
+
+
+class PendingAnswer:
+    """An answer that comes at a moment, and lies in the socket from then on."""
+
+    def __init__(self, world: World, answer: Outcome | None, at: float) -> None:
+        self.world = world
+        self.answer = answer
+        self.at = at
+
+    def outcome(self, seconds: float) -> Outcome | None:
+        if self.at > self.world.now and seconds > 0:
+            self.world.block(lambda: False, min(self.at, self.world.now + seconds))
+        return self.answer if self.at <= self.world.now else None
+
+    def close(self) -> None:
+        self.at = NEVER
 
 
 class SteppedStore:
@@ -192,6 +213,8 @@ class Running:
     at: str = "begin"
     disturbed: bool = False
     response: Response | None = None
+    patience: float = 0.0
+    is_good: bool = False
 
 
 class World:
@@ -228,8 +251,11 @@ class World:
 
     def request(self, host: int, path: str = "/page", jar: dict[str, str] | None = None) -> Running:
         number = next(self._numbers)
-        running = Running(number, host, path, self.now, disturbed=host in self.stopped)
-        running.coroutine = greenlet(lambda: self._walk(running, dict(self.jar if jar is None else jar)))
+        jar = dict(self.jar if jar is None else jar)
+        ends, _ = token_times(jar.get("access_token", ""))
+        is_good = path == "/page" and ends is not None and self.now < ends
+        running = Running(number, host, path, self.now, disturbed=host in self.stopped, is_good=is_good)
+        running.coroutine = greenlet(lambda: self._walk(running, jar))
         self.running[number] = running
         return running
 
@@ -241,10 +267,6 @@ class World:
         if running.coroutine.dead:
             del self.running[running.number]
             assert running.response is not None
-            if not running.disturbed:
-                took = self.now - running.began
-                assert took <= TIMEOUT + 1.001, f"request {running.number} took {took} s"
-            self.arriving.append(running.response)
 
     def tick(self) -> bool:
         """Let time pass to the next moment at which a request goes on by itself; only when none can now."""
@@ -278,8 +300,11 @@ class World:
             del self.running[running.number]
             if running.coroutine:
                 running.coroutine.throw(GreenletExit)
-        if self.hosts[host]._refresher._unsaved:
+        refresher = self.hosts[host]._refresher
+        if refresher._shared.unsaved:
             self.forgive("a host crashed before it could write its tokens down")
+        if refresher._caller._late.made():
+            self.forgive("a host crashed while an answer was still to come")
         self.hosts[host] = self._host()
         self.stopped.discard(host)
 
@@ -403,10 +428,21 @@ class World:
             self._decided(running, headers)
             seen.append((status, headers))
 
-        list(self.hosts[running.host](environ, start_response))
+        answer = self.hosts[running.host](environ, start_response)
+        list(answer)
         status, headers = seen[-1]
         cookies = [value for name, value in headers if name == "Set-Cookie"]
         running.response = Response(int(status[:3]), cookies, environ.get("seen", ""), running.path)
+        self._is_in_time(running)
+        self.arriving.append(running.response)
+        if hasattr(answer, "close"):
+            answer.close()
+
+    def _is_in_time(self, running: Running) -> None:
+        """Check how long a browser was held: nobody with a good token waits for an answer until its end."""
+        took = self.now - running.began
+        most = WAIT_TIMEOUT if running.is_good else max(WAIT_TIMEOUT, running.patience)
+        assert running.disturbed or took <= most + 1.001, f"request {running.number} took {took} s"
 
     def _application(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         session = get_session(environ)
@@ -479,5 +515,5 @@ class World:
         )
         if not self.endpoint.single_use:
             own = SteppedStore(self, MemoryStore(clock=lambda: self.now), shared=False)
-            host._refresher._alone = Records(own, IDENTITY, DAY)
+            host._refresher._alone = Looking(Records(own, IDENTITY, DAY), 600.0)
         return host

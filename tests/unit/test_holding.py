@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tests.unit.test_refresher import NOW, Clock, issued
-from wsgi_token_refresh.decision import Access
+from tests.unit.ledger.test_single_flight import NOW, Clock, issued
 from wsgi_token_refresh.holding import NOTHING, Assessor
+from wsgi_token_refresh.policy.decision import Access
 from wsgi_token_refresh.tokens import Failed, KeysUnavailable, Tokens, Verified, unverified_claims
 
 FULL = issued(1, NOW)
@@ -89,6 +89,19 @@ def test_a_token_that_cannot_be_verified_just_now_is_unknown_and_tried_again(ass
     assert (held.access, held.claims, held.reason) == (Access.UNKNOWN, None, "the keys were never fetched")
     verifier.has_keys = True
     assert assessor.assess(FULL).access is Access.FRESH
+
+
+@pytest.mark.parametrize(
+    ("access_token", "access"),
+    [
+        pytest.param("opaque", Access.UNSAID, id="an opaque one"),
+        pytest.param("e30.e30.c2ln", Access.UNSAID, id="a JWT without exp"),
+        pytest.param("not\u2028printable", Access.BAD, id="what can be no token"),
+    ],
+)
+def test_without_a_verifier_what_says_nothing_of_its_end_may_be_good(clock, access_token, access):
+    held = Assessor(None, refresh_before=300.0, clock=clock).assess(Tokens(access_token, "refresh"))
+    assert (held.access, held.access.good, held.authenticated) == (access, False, False)
 
 
 def test_without_a_verifier_a_token_is_good_and_says_nothing(clock):

@@ -1,14 +1,16 @@
-"""A memo that is bounded in bytes."""
+"""Memos that are bounded in bytes."""
 
 from __future__ import annotations
 
+import random
 import threading
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgi_token_refresh.memo import Memo
+from wsgi_token_refresh.memo import Memo, Samples, digest, sample
 
 
 def test_gives_what_was_put():
@@ -58,7 +60,7 @@ def test_two_long_keys_with_one_sample_are_never_taken_for_each_other():
     assert memo.get(first) is None
 
 
-def test_two_long_keys_with_one_sample_are_kept_apart_in_the_old_half_too():
+def test_two_long_keys_with_one_sample_are_kept_apart_among_the_older_too():
     first, second = _pair_with_one_sample()
     memo = Memo(most_bytes=200)
     memo.put(first, 1, 60)
@@ -67,15 +69,46 @@ def test_two_long_keys_with_one_sample_are_kept_apart_in_the_old_half_too():
     assert memo.get(first) == 1
 
 
-@given(st.lists(st.tuples(st.sampled_from([str(n) for n in range(50)]), st.integers(1, 60), st.booleans())))
+@given(st.lists(st.tuples(st.sampled_from([str(n) for n in range(50)]), st.integers(1, 40), st.booleans())))
 def test_never_keeps_more_than_its_bytes(steps):
-    memo, weights = Memo(most_bytes=200), {}
+    memo, weights = Samples(most_bytes=200), {}
     for key, weight, puts in steps:
-        if puts or memo.get(key) is None:
+        if puts or memo.at(key) is None:
             weights[key] = weight
-            memo.put(key, weight, weight)
-    kept = {key for key in weights if key in memo._young or key in memo._old}
-    assert sum(memo._young.get(key, memo._old.get(key))[2] for key in kept) <= 200
+            memo.put_at(key, weight, weight)
+    # What is left of the last generations has been there all the time.
+    assert sum(kept for generation in memo.generations for kept, _ in generation.values()) <= 200
+
+
+def test_what_fits_into_a_quarter_of_its_bytes_is_never_forgotten():
+    memo, chosen = Memo(most_bytes=4000), random.Random(1)
+    for n in range(100):
+        memo.put(str(n), n, 10)
+    for _ in range(5000):
+        n = chosen.randrange(100)
+        assert memo.get(str(n)) == n
+
+
+@pytest.mark.parametrize(
+    ("key", "length"),
+    [
+        pytest.param("", 0, id="nothing is nothing"),
+        pytest.param("a" * 127, 127, id="a short key is its own sample"),
+        pytest.param("a" * 128, 64, id="of a longer one every second character is hashed"),
+        pytest.param("a" * 4000, 125, id="of a long one no more than of a short one"),
+        pytest.param(b"d" * 32, 32, id="bytes are keys as well"),
+    ],
+)
+def test_what_is_hashed_of_a_key_is_short(key, length):
+    assert len(sample(key)) == length
+
+
+@pytest.mark.parametrize(
+    "text", [pytest.param("é" * 3000, id="any text"), pytest.param("\udc80", id="half a character")]
+)
+def test_a_digest_is_of_one_length_for_any_text(text):
+    assert len(digest(text)) == 32
+    assert digest(text) != digest(text + "a")
 
 
 def test_many_entries_take_no_more_memory_than_it_may():

@@ -10,18 +10,32 @@ from dataclasses import replace
 import pytest
 from werkzeug.test import Client
 
+from tests.invented import INVENTED
+from tests.unit.ledger.test_single_flight import (
+    DUE,
+    EXPIRED,
+    LIFETIME,
+    NOW,
+    Clock,
+    Disturbed,
+    Endpoint,
+    issued,
+    refresher,
+)
 from tests.unit.test_holding import Verifier
-from tests.unit.test_refresher import DUE, EXPIRED, LIFETIME, NOW, Clock, Disturbed, Endpoint, issued, refresher
 from tests.unit.test_token_session import answer_of, cookie_header
-from wsgi_token_refresh import ConfigurationError, Routes, TokenRefreshMiddleware, get_session
-from wsgi_token_refresh.middleware import _LONGEST_PATH, _MOST_PATHS, LONGEST, TRUSTED_FOR
-from wsgi_token_refresh.tokens import Refreshed, Rejected, Unreachable, refresh_window
+from wsgi_token_refresh import ConfigurationError, CrossSiteError, Routes, TokenRefreshMiddleware, get_session
+from wsgi_token_refresh.middleware import LONGEST
+from wsgi_token_refresh.passing import TRUSTED_FOR
+from wsgi_token_refresh.policy.routes import _LONGEST_KNOWN
+from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable, refresh_window
 
 OLD = issued(0, NOW)
 OTHER = issued(50, NOW)
 REFUSED = Rejected("invalid_grant")
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+NAVIGATION = {"Sec-Fetch-Mode": "navigate"}
 ROUTES = Routes(protected=["/dashboard"], public=["/static"], guest_only=["/register"])
 
 
@@ -83,6 +97,64 @@ def world():
     return World()
 
 
+@pytest.mark.parametrize(
+    ("outcome", "rule"),
+    [
+        pytest.param(Unreachable(True, "HTTP 403 with text/html", rule="403:Denied*"), "403:Denied*", id="a page"),
+        pytest.param(Rejected("gone", ends_session=False, rule="400:gone"), "400:gone", id="an unknown code"),
+    ],
+)
+def test_a_session_that_can_only_end_gets_a_way_out_and_the_log_says_how_to_name_it(world, caplog, outcome, rule):
+    world.later(EXPIRED)
+    pages = []
+    for _ in range(3):
+        world.endpoint.outcomes.append(outcome)
+        pages.append(world.send("/dashboard", issued(0, NOW), headers=NAVIGATION))
+        world.later(61)
+    assert [page.status_code for page in pages] == [503] * 3
+    assert ["sign in again" in page.text for page in pages] == [False, True, True]
+    assert not [page.headers for page in pages if "Set-Cookie" in page.headers or "Location" in page.headers]
+    errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert [error for error in errors if repr(rule) in error and "add" in error]
+    assert len(set(errors)) == len(errors) / 3, "each once a minute"
+
+
+def test_a_token_that_says_nothing_of_its_end_passes_in_an_outage(caplog):
+    world = World(verifier=None)
+    world.endpoint.outcomes.append(Unreachable(False, "connection refused"))
+    opaque = Tokens("opaque", "refresh-0")
+    for _ in range(2):
+        reply = world.send("/dashboard", opaque)
+        assert (reply.status_code, reply.json["state"]) == (200, "live")
+    newer = issued(1, world.clock())
+    world.endpoint.outcomes.append(Refreshed(newer))
+    world.later(1)
+    assert world.send("/dashboard", opaque).json["token"] == newer.access_token
+
+
+class Late:
+    """An answer that comes after everybody has stopped waiting for it."""
+
+    comes = None
+
+    def outcome(self, seconds):
+        return self.comes
+
+    def close(self):
+        """Nothing is open."""
+
+
+def test_the_answer_to_a_call_is_read_once_the_response_has_gone_out(world):
+    answer, newer = Late(), issued(1, NOW + DUE)
+    world.later(DUE)
+    world.endpoint.outcomes.append(Unreachable(True, "no answer within 5 s", pending=answer))
+    reply = world.send("/dashboard", issued(0, NOW), buffered=False)
+    assert reply.status_code == 200
+    answer.comes = Refreshed(newer)
+    reply.close()
+    assert world.other.look_up(issued(0, NOW)).outcome == Refreshed(newer)
+
+
 # Making one.
 
 
@@ -128,13 +200,32 @@ def test_what_is_no_collaborator_is_refused(argument, value, wanted):
 # Paths.
 
 
-def test_unknown_paths_are_remembered_within_bounds(world):
-    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": ""}
-    for number in range(_MOST_PATHS + 10):
-        world.middleware({**environ, "PATH_INFO": f"/{number}"}, lambda *_: None)
-        assert len(world.middleware._rules) <= _MOST_PATHS
-    world.middleware({**environ, "PATH_INFO": "/" * (_LONGEST_PATH + 1)}, lambda *_: None)
-    assert all(len(path) <= _LONGEST_PATH for path in world.middleware._rules)
+class Unknowing(Routes):
+    """Routes that name a rule for every path that nothing else knows."""
+
+    def __init__(self, rule):
+        super().__init__()
+        self.rule = rule
+
+    def rule_for(self, path):
+        return self.rule
+
+    known = rule_for
+
+
+@pytest.mark.parametrize("rule", INVENTED, ids=lambda rule: f"strictness {rule.value}")
+def test_a_rule_that_nobody_knows_is_as_strict_as_protected(rule):
+    world = World(routes=Unknowing(rule))
+    assert world.send("/x", headers=NAVIGATION).status_code == 303
+    assert world.send("/x", method="POST").status_code == 401
+    assert world.send("/x", OLD, method="POST", headers=CROSS_SITE).status_code == 403
+    for _ in range(2):
+        seen = world.send("/x", OLD, headers={"Authorization": "Bearer client's own"}).json
+        assert (seen["state"], seen["authorization"]) == ("live", f"Bearer {OLD.access_token}")
+        assert OLD.refresh_token not in seen["cookie"]
+    world.other.end(OLD, "sign-out", vouched=True)
+    world.later(TRUSTED_FOR + 1)
+    assert world.send("/x", OLD, headers=NAVIGATION).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["/dashboard\x01", "/static/\n", "/\x7f"], ids=["protected", "public", "optional"])
@@ -145,8 +236,32 @@ def test_a_path_with_control_characters_is_refused_also_the_second_time_with_a_k
         assert (response.status_code, response.json["reason"]) == (400, "malformed_path")
 
 
+CONFUSED = [
+    pytest.param("/static/../dashboard", {}, id="two dots, on a public path"),
+    pytest.param("/login/%252e%252e/x", {}, id="encoded twice"),
+    pytest.param("/static", {"SCRIPT_NAME": "/a/.."}, id="in the root"),
+    pytest.param("/static", {"HTTP_X_VHM_ROOT": "/static/.."}, id="in a virtual root"),
+]
+
+
+@pytest.mark.parametrize(("path", "environ"), CONFUSED)
+def test_two_dots_are_refused_on_every_route_with_and_without_a_session(world, path, environ):
+    world.send("/static")
+    world.send("/dashboard", OLD)
+    for tokens in ((), (OLD,), (OLD,)):
+        response = world.send(path, *tokens, environ_overrides=environ)
+        assert (response.status_code, response.json["reason"]) == (400, "malformed_path")
+
+
+@pytest.mark.parametrize("path", ["/dashboard/", "/static/", "/login/", "/"])
+def test_a_path_of_more_than_8_kb_is_refused(world, path):
+    response = world.send(path + "a" * 8192, OLD)
+    assert (response.status_code, response.json["reason"]) == (414, "path_too_long")
+    assert response.content_type == "application/problem+json"
+
+
 def test_a_path_that_is_too_long_to_be_remembered_is_served_all_the_same(world):
-    path = "/dashboard/" + "x" * _LONGEST_PATH
+    path = "/dashboard/" + "x" * _LONGEST_KNOWN
     for _ in range(2):
         assert world.send(path, OLD).json["state"] == "live"
         assert world.send(path).status_code == 401
@@ -207,7 +322,7 @@ def test_what_was_looked_up_is_trusted_by_its_tokens_though_a_foreign_cookie_cha
         world.later(TRUSTED_FOR / 10)
         response = world.send("/dashboard", OLD, also=f"seen={number}")
         assert response.json["token"] == OLD.access_token
-        assert response.json["cookie"] == f"seen={number}; access_token={OLD.access_token}"
+        assert response.json["cookie"] == f"access_token={OLD.access_token}; seen={number}"
     assert world.reads() == 0
     world.later(TRUSTED_FOR / 10)
     assert world.send("/dashboard", OLD, also="seen=9").status_code == 200
@@ -421,19 +536,170 @@ def test_another_site_signs_nobody_out_by_a_post_to(world, path):
     assert world.send("/dashboard", OLD).status_code == 200
 
 
-def test_a_post_to_login_from_another_site_has_no_session_and_ends_none(world):
-    def sign_in(environ, start_response):
-        session = get_session(environ)
-        assert (session.state, session.access_token) == ("anonymous", None)
+def sign_in_or_say_why(environ, start_response):
+    """Sign in whatever comes, and answer 403 with the reason where that may not be."""
+    session = get_session(environ)
+    try:
         session.sign_in(answer_of(OTHER))
-        start_response("204 No Content", [])
-        return []
+    except CrossSiteError as error:
+        start_response("403 Forbidden", [])
+        return [str(error).encode()]
+    start_response("204 No Content", [])
+    return [b""]
 
-    there = World(app=sign_in)
-    there.other.found(OLD)
-    response = there.send("/login", OLD, method="POST", headers=CROSS_SITE)
-    assert len(response.headers.getlist("Set-Cookie")) == 2
-    assert there.other.look_up(OLD).outcome is None
+
+SIGNING_IN = Routes(
+    protected=[],
+    guest_only=["/register"],
+    public=["/open"],
+    form_post=["/callback", "/open/callback"],
+    trusted_origins=["https://app.example.com"],
+)
+
+
+@pytest.mark.parametrize("path", ["/login", "/login/step-2", "/register", "/open/login", "/anywhere", "/callbacks"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="cross-site"),
+        pytest.param({"Sec-Fetch-Site": "same-site"}, id="same-site"),
+        pytest.param({"Sec-Fetch-Site": "same-origin, cross-site"}, id="doubled"),
+        pytest.param({"Origin": "null"}, id="an opaque origin"),
+        pytest.param({"Origin": "https://evil.example"}, id="another origin"),
+    ],
+)
+def test_another_site_signs_nobody_in_by_a_post_to(path, headers):
+    world = World(app=sign_in_or_say_why, routes=SIGNING_IN)
+    world.other.found(OLD)
+    response = world.send(path, OLD, method="POST", headers=headers)
+    assert (response.status_code, "Set-Cookie" in response.headers) == (403, False)
+    assert "form_post" in response.text
+    assert path in response.text
+    assert OTHER.access_token not in response.text
+    assert world.other.look_up(OLD).outcome is None, "nobody's session is ended"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        pytest.param("POST", "/login", {"Sec-Fetch-Site": "same-origin"}, id="the form itself"),
+        pytest.param("POST", "/login", {"Origin": "http://localhost"}, id="the form itself, in an old browser"),
+        pytest.param("POST", "/login", {}, id="a program"),
+        pytest.param("GET", "/callback", {"Sec-Fetch-Site": "cross-site"}, id="a provider that sends the browser back"),
+        pytest.param("POST", "/callback", {"Sec-Fetch-Site": "cross-site"}, id="a provider that posts its answer"),
+        pytest.param("POST", "/callback/idp", {"Origin": "https://idp.example"}, id="below the path that is named"),
+        pytest.param("POST", "/open/callback", {"Origin": "null"}, id="on a public path that is named"),
+        pytest.param(
+            "POST",
+            "/login",
+            {"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example.com"},
+            id="a trusted origin",
+        ),
+    ],
+)
+def test_whoever_may_signs_in(method, path, headers):
+    world = World(app=sign_in_or_say_why, routes=SIGNING_IN)
+    response = world.send(path, method=method, headers=headers)
+    assert (response.status_code, len(response.headers.getlist("Set-Cookie"))) == (204, 2)
+
+
+def test_a_post_to_login_from_another_site_has_no_session(world):
+    response = world.send("/login", OLD, method="POST", headers=CROSS_SITE)
+    assert (response.status_code, response.json["state"]) == (200, "anonymous")
+
+
+# The way in.
+
+
+CALLBACK = "/callback?code=secret-code&state=secret-state"
+
+
+def errors_of(caplog):
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        pytest.param(Routes(), id="without a word of where it is"),
+        pytest.param(Routes(sign_in=["/callback"]), id="named by sign_in"),
+        pytest.param(Routes(login_url="/callback"), id="login_url itself"),
+        pytest.param(Routes(optional=["/callback"]), id="optional"),
+    ],
+)
+def test_a_provider_s_answer_arrives(routes, caplog):
+    world = World(routes=routes)
+    response = world.send(CALLBACK, headers=NAVIGATION)
+    assert (response.status_code, response.json["state"]) == (200, "anonymous")
+    assert errors_of(caplog) == []
+
+
+def test_a_provider_s_answer_below_login_url_arrives():
+    assert World(routes=Routes()).send(f"/login{CALLBACK}", headers=NAVIGATION).status_code == 200
+
+
+def test_a_provider_s_answer_to_a_page_for_guests_arrives_whoever_is_signed_in():
+    world = World(routes=Routes(guest_only=["/callback"]))
+    assert world.send(CALLBACK, OLD, headers=NAVIGATION).json["state"] == "live"
+    assert world.send("/callback?code=1", OLD, headers=NAVIGATION).status_code == 303
+
+
+def test_a_provider_s_answer_that_meets_a_protected_route_is_one_error_a_minute_and_in_no_next(caplog):
+    world = World(routes=Routes(sign_in=[]))
+    for _ in range(3):
+        response = world.send(CALLBACK, headers=NAVIGATION)
+        assert (response.status_code, response.headers["Location"]) == (303, "/login")
+    (error,) = errors_of(caplog)
+    assert "sign_in=['/callback']" in error
+    assert "secret" not in caplog.text
+    world.later(61)
+    world.send(CALLBACK, headers=NAVIGATION)
+    assert len(errors_of(caplog)) == 2
+
+
+def test_another_query_on_a_protected_route_is_no_error(caplog):
+    response = World(routes=Routes(sign_in=[])).send("/callback?code=1", headers=NAVIGATION)
+    assert response.headers["Location"] == "/login?next=/callback%3Fcode%3D1"
+    assert errors_of(caplog) == []
+
+
+# Wrapped in a way that cannot work.
+
+
+def test_an_application_that_calls_its_own_middleware_is_told_so_in_a_sentence():
+    class Application:
+        def __call__(self, environ, start_response):
+            return self.wsgi_app(environ, start_response)
+
+    application = Application()
+    world = World(app=application)
+    application.wsgi_app = world.middleware
+    with pytest.raises(ConfigurationError, match="wraps an application that calls this very middleware"):
+        world.send("/login")
+
+
+def test_an_application_that_calls_itself_without_an_end_is_not_told_that_it_is_wrapped_wrongly():
+    def endless(environ, start_response):
+        return endless(environ, start_response)
+
+    with pytest.raises(RecursionError):
+        World(app=endless).send("/login")
+
+
+def test_an_application_that_forwards_to_itself_a_few_times_is_served():
+    def forwarding(environ, start_response):
+        if environ["PATH_INFO"] == "/login/end":
+            return tell(environ, start_response)
+        return world.middleware({**environ, "PATH_INFO": "/login/end"}, start_response)
+
+    world = World(app=forwarding)
+    assert world.send("/login").status_code == 200
+
+
+def test_two_middlewares_around_one_application_keep_people_signed_in():
+    inner = World()
+    outer = World(app=inner.middleware)
+    assert outer.send("/dashboard", OLD).json["state"] == "live"
 
 
 # What the ledger says.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import time
 from functools import cache
@@ -14,10 +15,12 @@ from cryptography.fernet import Fernet
 from flask import Flask, request
 
 import wsgi_token_refresh
-from tests.unit.test_layers import LAYERS
+from tests.unit.test_layers import HOUSE
 from wsgi_token_refresh import JwtVerifier, Routes, TokenEndpoint, TokenRefreshMiddleware, get_session
 from wsgi_token_refresh.settings import WORDS, read_settings
 from wsgi_token_refresh.stores.memory import MemoryStore
+from wsgi_token_refresh.stores.redis import RedisStore
+from wsgi_token_refresh.stores.sqlite import SqliteStore
 from wsgi_token_refresh.testing import RotatingAuthorizationServer
 from wsgi_token_refresh.testing.faults import FAULTS
 from wsgi_token_refresh.tokens import unverified_claims
@@ -116,6 +119,13 @@ def test_the_quickstart_refuses_a_wrong_password(client):
     answer = client.post("/login", data={**ADA, "password": "wrong"})
     assert answer.status_code == 403
     assert client.get_cookie("refresh_token") is None
+
+
+def test_the_quickstart_signs_nobody_in_by_a_form_of_another_site(client):
+    client.post("/login", data=ADA)
+    before = client.get_cookie("refresh_token").value
+    answer = client.post("/login", data=ADA, headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, client.get_cookie("refresh_token").value) == (500, before)
 
 
 def test_the_quickstart_goes_nowhere_else_after_the_login(client):
@@ -262,11 +272,11 @@ def test_the_faults_of_the_testing_page_are_those_that_there_are():
     assert sorted(fault for row in rows for fault in _CODE.findall(row)) == sorted(FAULTS)
 
 
-@pytest.mark.parametrize("number", range(len(LAYERS)))
-def test_a_layer_of_contributing_has_its_modules(number):
-    (row,) = re.findall(rf"^\| {number} \|(.*?)\|", read(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
-    named = {module.rstrip("/") for module in _CODE.findall(row)}
-    assert named == {module.partition(".")[0] for module in LAYERS[number]}
+def test_the_house_of_contributing_is_the_one_that_the_layers_test_enforces():
+    rows = re.findall(r"^\| `([a-z_]+)(/?)` \|([^|]*)\|", read(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
+    named = {room: tuple(_CODE.findall(inside)) for room, _, inside in rows}
+    assert {room: inside for room, inside in named.items() if room in HOUSE} == HOUSE
+    assert [room for room in named if room in HOUSE] == list(HOUSE)
 
 
 # Log lines.
@@ -298,3 +308,64 @@ def test_a_log_line_of_the_troubleshooting_page_is_written_somewhere(line):
 def test_a_page_has_lines_that_can_be_read(page):
     prose = _FENCE.sub("", read(page)).splitlines()
     assert not [line for line in prose if len(line) > 160 and not line.startswith("|")]
+
+
+# Arguments: what the reference names is what there is.
+
+ARGUMENTS = {
+    "TokenRefreshMiddleware": TokenRefreshMiddleware,
+    "TokenEndpoint": TokenEndpoint,
+    "Dialect": wsgi_token_refresh.Dialect,
+    "Routes": Routes,
+    "JwtVerifier": JwtVerifier,
+    "TokenCookies": wsgi_token_refresh.TokenCookies,
+    "SealedCookie": wsgi_token_refresh.SealedCookie,
+    "ServerSideSession": wsgi_token_refresh.ServerSideSession,
+}
+STORES = (SqliteStore, MemoryStore, RedisStore)
+FOR_TESTS = {"clock", "monotonic", "fetch"}
+
+
+def section(name):
+    """Give what the reference says under a heading."""
+    (found,) = re.findall(rf"^## {name}\n(.*?)(?=^## |\Z)", read(DOCS / "reference.md"), re.MULTILINE | re.DOTALL)
+    return found
+
+
+def arguments(name):
+    """Give the arguments that a section lists, with what it says of their defaults."""
+    table = section(name).partition("### ")[0]
+    for row in re.findall(r"^\| (`.*?) \|(.*?)\|", table, re.MULTILINE):
+        names, defaults = _CODE.findall(row[0]), _CODE.findall(row[1]) or [row[1].strip()]
+        for number, argument in enumerate(names):
+            yield argument, defaults[number] if len(defaults) == len(names) else ""
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_reference_has_every_argument_and_no_other(name):
+    wanted = set(inspect.signature(ARGUMENTS[name]).parameters)
+    assert {argument for argument, _ in arguments(name)} - FOR_TESTS == wanted - FOR_TESTS
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_default_of_the_reference_is_the_one_of_the_code(name):
+    parameters = inspect.signature(ARGUMENTS[name]).parameters
+    for argument, said in arguments(name):
+        default = parameters[argument].default if argument in parameters else None
+        if said and (isinstance(default, bool | int | float | str) or said.startswith(('"', "["))):
+            assert said in (repr(default), json.dumps(default), in_words(default), "see right"), argument
+
+
+def in_words(value):
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return json.dumps(list(value))
+    return f"{value // DAY} days" if isinstance(value, int) and value >= DAY else str(value)
+
+
+@pytest.mark.parametrize("kind", STORES, ids=lambda kind: kind.__name__)
+def test_the_reference_has_every_argument_of_a_store(kind):
+    (row,) = re.findall(rf"`wsgi_token_refresh\.stores\.\w+\.{kind.__name__}\((.*?)\)`", section("Stores"))
+    named = {argument.partition("=")[0].strip() for argument in row.split(",")}
+    assert named == set(inspect.signature(kind).parameters) - FOR_TESTS

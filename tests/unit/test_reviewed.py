@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.ledger.test_single_flight import EXPIRED, NOW, Clock, Endpoint, issued
 from tests.unit.test_middleware import World
-from tests.unit.test_refresher import EXPIRED, NOW, Clock, Endpoint, issued
 from wsgi_token_refresh import Routes, TokenRefreshMiddleware, get_session
-from wsgi_token_refresh.routes import Rule
+from wsgi_token_refresh.policy.routes import Rule
 from wsgi_token_refresh.stores.memory import MemoryStore
 from wsgi_token_refresh.stores.sqlite import SqliteStore
 from wsgi_token_refresh.tokens import Refreshed, Rejected
@@ -95,14 +95,14 @@ def test_a_clock_that_is_set_back_lengthens_no_trust(world: World):
 def test_several_refresh_cookies_share_the_time_of_one_request(world: World):
     world.later(EXPIRED)
 
-    def slow(refresh_token, *, timeout, may_send):
-        world.later(timeout - 0.5)
+    def slow(refresh_token, *, patience, may_send):
+        world.later(patience - 0.5)
         return Rejected("invalid_grant")
 
     world.endpoint.refresh = slow
     began = world.clock.now
     world.send("/dashboard", *(issued(serial, NOW) for serial in range(4)))
-    assert world.clock.now - began <= world.endpoint.timeout + 1
+    assert world.clock.now - began <= world.endpoint.answer_timeout + 1
 
 
 def signing_in(tokens_of_sign_in, then):

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from tests.unit.ledger.test_single_flight import LIFETIME, NOW, Clock, Disturbed, Endpoint, issued, refresher
 from tests.unit.test_holding import Verifier
-from tests.unit.test_refresher import LIFETIME, NOW, Clock, Disturbed, Endpoint, issued, refresher
 from wsgi_token_refresh.errors import CookieError, TokenResponseError
 from wsgi_token_refresh.holding import NOTHING, Assessor
-from wsgi_token_refresh.journal import Journal
+from wsgi_token_refresh.observing.journal import Journal
 from wsgi_token_refresh.sessions.token_cookies import TokenCookies
 from wsgi_token_refresh.token_session import Services, TokenSession
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgi_token_refresh.tokens import (
+    LONGEST_JWT,
     Failed,
     Freshness,
     Refreshed,
@@ -53,7 +54,8 @@ def raw(payload):
         pytest.param(raw(b"{"), None, id="no JSON"),
         pytest.param(raw(b"\xff"), None, id="no text"),
         pytest.param(raw(b"[" * 12_000), None, id="as deep as it gets"),
-        pytest.param(jwt(a="x" * 20_000), None, id="too long"),
+        pytest.param(jwt(a="x" * 20_000), {"a": "x" * 20_000}, id="a long one"),
+        pytest.param(jwt(a="x" * LONGEST_JWT), None, id="too long"),
     ],
 )
 def test_unverified_claims(token, claims):
@@ -127,7 +129,15 @@ def test_what_says_nothing_lives_for_five_minutes():
         pytest.param(jwt(sub="a", sid="1"), jwt(sub="a", sid="2"), False, id="another sid"),
         pytest.param(jwt(sub="a"), jwt(), True, id="a sub that is no longer there"),
         pytest.param(jwt(sub=1), jwt(sub=1), True, id="an integer sub"),
-        pytest.param(jwt(sub=1), jwt(sub="1"), False, id="another kind of sub"),
+        pytest.param(jwt(sub=7), jwt(sub="7"), True, id="an integer sub that became text"),
+        pytest.param(jwt(sub="7"), jwt(sub=7), True, id="a text that became an integer"),
+        pytest.param(jwt(sub=7.0), jwt(sub="7"), True, id="a number with a point"),
+        pytest.param(jwt(sub=7), jwt(sub="8"), False, id="an integer and another text"),
+        pytest.param(jwt(sub="7"), jwt(sub="07"), False, id="texts that are read as one number"),
+        pytest.param(jwt(sub=True), jwt(sub="True"), False, id="a truth value is no number"),
+        pytest.param(jwt(sub="a"), jwt(sub=None), True, id="a sub that is null"),
+        pytest.param(jwt(sub="a", sid=None), jwt(sub="a", sid="1"), True, id="a sid that was null"),
+        pytest.param(jwt(sub="a", sid=12), jwt(sub="a", sid="12"), True, id="an integer sid that became text"),
         pytest.param(None, jwt(sub="a"), True, id="no token before"),
         pytest.param("opaque", "other", True, id="opaque ones"),
         pytest.param("opaque", jwt(sub="a"), True, id="a JWT after an opaque one"),

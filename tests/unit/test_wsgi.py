@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.test import create_environ
 
-from wsgi_token_refresh.decision import Redirect, Refuse, Request
+from wsgi_token_refresh.policy.decision import Redirect, Refuse, Request
 from wsgi_token_refresh.wsgi import (
     is_cross_site,
     is_navigation,
@@ -119,6 +118,26 @@ def test_without_a_host_the_server_s_name_counts():
         pytest.param({"QUERY_STRING": "a=b&next=/c"}, Request(has_next=True), id="next"),
         pytest.param({"QUERY_STRING": "anext=b"}, Request(), id="another name that ends so"),
         pytest.param({"PATH_INFO": "/\x00"}, Request(malformed=True), id="NUL"),
+        pytest.param({"PATH_INFO": "/a/../b"}, Request(malformed=True), id="two dots"),
+        pytest.param({"PATH_INFO": "../b", "SCRIPT_NAME": "/a"}, Request(malformed=True), id="two dots alone"),
+        pytest.param({"PATH_INFO": "/b", "SCRIPT_NAME": "/a/.."}, Request(malformed=True), id="two dots of a mount"),
+        pytest.param({"PATH_INFO": "./b", "SCRIPT_NAME": "/a/."}, Request(malformed=True), id="two dots of both"),
+        pytest.param({"PATH_INFO": "/b", "HTTP_X_VHM_ROOT": "/a/.."}, Request(malformed=True), id="of a virtual root"),
+        pytest.param({"PATH_INFO": "/" + "a" * 8191}, Request(), id="a long path"),
+        pytest.param({"PATH_INFO": "/" + "a" * 8192}, Request(too_long=True), id="a path that is too long"),
+        pytest.param({"PATH_INFO": "/" + "a" * 8190, "SCRIPT_NAME": "/a"}, Request(too_long=True), id="with its mount"),
+        pytest.param(
+            {"PATH_INFO": "/a", "HTTP_X_VHM_ROOT": "/" * 8191}, Request(too_long=True), id="with its virtual root"
+        ),
+        pytest.param({"QUERY_STRING": "code=a&state=b"}, Request(callback=True), id="a provider's answer"),
+        pytest.param(
+            {"QUERY_STRING": "code=a&state=b", "REQUEST_METHOD": "POST"}, Request(method="POST"), id="no answer by POST"
+        ),
+        pytest.param(
+            {"HTTP_UPGRADE": "websocket, h2c", "HTTP_ORIGIN": "null"},
+            Request(websocket=True, cross_site=True),
+            id="a handshake of another site, among other upgrades",
+        ),
     ],
 )
 def test_read_request(changes, expected):
@@ -207,6 +226,9 @@ def answered(answer, environ, decision, *arguments, **options):
         pytest.param("", "/a;b", "", "/a%3Bb", id="a semicolon"),
         pytest.param("", "/a", "b=c&d=%20", "/a?b=c&d=%20", id="a query goes along as it is"),
         pytest.param("", "/a", 'b="<>', "/a?b=%22%3C%3E", id="but for what has no place in it"),
+        pytest.param("/", "/a", "", "/a", id="a root that is a slash"),
+        pytest.param("/app/", "/a", "", "/app/a", id="a root with a slash behind it"),
+        pytest.param("", "/cb", "code=a&state=b", None, id="what a provider answered is for one path and once"),
         pytest.param("", "//evil.example", "", None, id="two slashes are no place to return to"),
         pytest.param("", "/\\evil.example", "", None, id="nor is a backslash"),
         pytest.param("", "/a\n", "", None, id="nor is a line end"),
@@ -229,6 +251,39 @@ def test_a_redirect_stays_here_whatever_comes(script_name, path, query):
     assert status == 303
     assert headers["Location"].isascii()
     assert headers["Location"].isprintable()
+    assert urlsplit(urljoin("https://ours.example/a/b", headers["Location"])).netloc == "ours.example"
+
+
+@pytest.mark.parametrize(
+    ("script_name", "location"),
+    [
+        pytest.param("", "/login", id="no root"),
+        pytest.param("/app", "/app/login", id="a root"),
+        pytest.param("/", "/login", id="a slash is no root"),
+        pytest.param("/app/", "/app/login", id="a slash behind it is none of it"),
+        pytest.param("app", "/app/login", id="a root begins with a slash"),
+        pytest.param("//evil.example", "/evil.example/login", id="a root names no host"),
+        pytest.param("/\\evil.example", "/evil.example/login", id="nor by a backslash"),
+        pytest.param("/\t/evil.example", "/%09/evil.example/login", id="nor by what browsers drop"),
+        pytest.param("/a\r\nSet-Cookie: b=c", "/a%0D%0ASet-Cookie%3A%20b%3Dc/login", id="nor a header"),
+        pytest.param("https://evil.example", "/https%3A//evil.example/login", id="nor a scheme"),
+    ],
+)
+def test_a_redirect_leads_to_a_local_path_below(script_name, location):
+    environ = {**environ_with(), "SCRIPT_NAME": script_name}
+    _, headers, _ = answered(redirect, environ, Redirect(True, "x"), "/login", [])
+    assert headers["Location"] == location
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("status", [204, 303, 401, 503])
+def test_every_answer_has_one_block(method, status):
+    environ, started = {**environ_with(), "REQUEST_METHOD": method}, []
+    if status == 303:
+        blocks = redirect(environ, lambda *given: started.append(given), Redirect(True, "x"), "/login", [])
+    else:
+        blocks = refuse(environ, lambda *given: started.append(given), Refuse(status, "x"), navigation=True)
+    assert len(list(blocks)) == 1
 
 
 def test_a_redirect():
@@ -267,6 +322,23 @@ def test_unavailable(retry_after, seconds):
     assert b"timeout" not in page
 
 
+@pytest.mark.parametrize(
+    ("method", "login_url", "link"),
+    [
+        pytest.param("GET", None, None, id="no other way unless one is given"),
+        pytest.param("GET", "/login", b'"/app/login?next=/app/caf%25C3%25A9%3Fa%3D1%26b%3D%2522"', id="a link"),
+        pytest.param("POST", "/login", b'"/app/login"', id="without next for what was sent by a form"),
+    ],
+)
+def test_an_unavailable_page_offers(method, login_url, link):
+    environ = {**environ_with(), "SCRIPT_NAME": "/app", "PATH_INFO": "/caf\xc3\xa9", "QUERY_STRING": 'a=1&b="'}
+    environ["REQUEST_METHOD"] = method
+    decision = Refuse(503, "timeout", offers_login=login_url is not None)
+    _, headers, page = answered(refuse, environ, decision, navigation=True, login_url=login_url)
+    assert (b"sign in again" in page, link is None or link in page) == (link is not None, True)
+    assert "/login" not in str(headers), "nothing leads there by itself"
+
+
 def test_an_answer_to_a_preflight_has_nothing():
     status, headers, body = answered(refuse, environ_with(), Refuse(204, "preflight"), navigation=False)
     assert (status, body) == (204, b"")
@@ -278,30 +350,3 @@ def test_an_answer_to_head_has_headers_only():
     _, headers, body = answered(refuse, environ, Refuse(401, "x"), navigation=False)
     assert body == b""
     assert int(headers["Content-Length"]) > 0
-
-
-@pytest.mark.parametrize(
-    ("length", "read"),
-    [
-        pytest.param("10", 10, id="what is declared"),
-        pytest.param("65536", 65_536, id="up to 64 KiB"),
-        pytest.param("65537", 0, id="and nothing of more"),
-        pytest.param("", 0, id="nothing where nothing is declared"),
-        pytest.param("x", 0, id="nothing of what is no number"),
-        pytest.param("-1", 0, id="nothing of less than nothing"),
-    ],
-)
-def test_a_body_is_drained(length, read):
-    environ = create_environ("/", method="POST")
-    environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(b"x" * 70_000), length
-    answered(refuse, environ, Refuse(401, "x"), navigation=False)
-    assert environ["wsgi.input"].tell() == read
-
-
-def test_a_body_that_breaks_off_does_no_harm():
-    class Broken:
-        def read(self, size):
-            raise ConnectionResetError
-
-    environ = {**environ_with(), "CONTENT_LENGTH": "10", "wsgi.input": Broken()}
-    assert answered(refuse, environ, Refuse(401, "x"), navigation=False)[0] == 401

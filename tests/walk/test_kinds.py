@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.unit.test_refresher import Disturbed
+from tests.unit.ledger.test_single_flight import Disturbed
 from tests.walk.conftest import IN_WINDOW, LIFETIME, PATIENCE, Browser, World, tell
 from wsgi_token_refresh import TokenCookies, get_session
 from wsgi_token_refresh.errors import StoreError

@@ -357,6 +357,8 @@ def test_a_refused_navigation_goes_to_the_login_page_and_loses_its_cookies(world
 def test_tokens_of_somebody_else_end_the_session_and_are_revoked(world):
     browser = world.signed_in()
     world.later(IN_WINDOW)
+    assert browser.get("/dashboard").status_code == 200, "this refresh says whose session it is"
+    world.later(IN_WINDOW)
     world.server.fault("other-subject")
     response = browser.get("/dashboard")
     assert (response.status_code, response.json["reason"]) == (401, "subject_changed")

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from ..cookies import (
+from ..errors import ConfigurationError, CookieError
+from ..memo import Memo, digest
+from ..tokens import Tokens, numeric_date
+from .cookies import (
     MOST_BYTES,
     MOST_VALUES,
     Attributes,
@@ -22,10 +25,7 @@ from ..cookies import (
     problems_of_name,
     set_cookie,
 )
-from ..errors import ConfigurationError, CookieError
-from ..memo import Memo
-from ..session_kind import Renewed, what_fits
-from ..tokens import Tokens, numeric_date
+from .kind import Renewed, what_fits
 
 DAY = 86_400
 LARGEST = 64 * 1024
@@ -75,6 +75,7 @@ class SealedCookie:
         if problems:
             raise ConfigurationError([f"SealedCookie: {problem}" for problem in problems])
         self._fernet, self._openers = MultiFernet(openers), len(openers)
+        self.secrets = tuple(key if isinstance(key, bytes) else key.encode() for key in keys)
         self._told_at = -_TOLD_EVERY
         self._names = tuple(f"{self._name}.{number}" for number in range(1 + max_bytes // MOST_BYTES))
         self._reader = CookieReader(self._names)
@@ -83,20 +84,20 @@ class SealedCookie:
     def __repr__(self) -> str:
         return f"SealedCookie(name={self._name!r})"
 
-    def load(self, header: str) -> tuple[Tokens, ...]:
+    def load(self, cookie: str) -> tuple[Tokens, ...]:
         """Open what can be opened whole; parts that are torn, of several sets or of others' are nothing."""
-        if self._name not in header:
+        if self._name not in cookie:
             return ()
-        opened = (self._open(sealed) for sealed in self._whole(header))
+        opened = (self._open(sealed) for sealed in self._whole(cookie))
         return tuple(tokens for tokens in opened if tokens is not None)[:MOST_VALUES]
 
-    def without_refresh_token(self, header: str) -> str:
+    def without_refresh_token(self, cookie: str) -> str:
         """Cut all parts out of a ``Cookie`` header."""
-        return self._reader.cut(header, self._names)
+        return self._reader.cut(cookie, self._names)
 
-    def for_application(self, header: str, tokens: Tokens | None) -> str:
+    def for_application(self, cookie: str, tokens: Tokens | None) -> str:
         """Cut all parts out of a ``Cookie`` header; the access token stands in ``Authorization`` alone."""
-        return self._reader.cut(header, self._names)
+        return self._reader.cut(cookie, self._names)
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for more than the budget."""
@@ -122,17 +123,17 @@ class SealedCookie:
         """Make the ``Set-Cookie`` values for who came with another kind of session; raises ``CookieError``."""
         return self.begin(tokens, now)
 
-    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
+    def renew(self, tokens: Tokens, now: float, cookie: str = "", shown: Tokens | None = None) -> Renewed:
         """Make the ``Set-Cookie`` values for refreshed tokens; an access token that is too large is left out and told.
 
         With the refresh token alone the browser is handed the access token on its next request.
         """
         return what_fits(self.begin, tokens, now)
 
-    def end(self, header: str) -> None:
+    def end(self, cookie: str) -> None:
         """Do nothing: what a browser keeps, nobody else can end."""
 
-    def handle_of(self, header: str) -> str | None:
+    def handle_of(self, cookie: str) -> str | None:
         """Give None: there is no list of sessions."""
         return None
 
@@ -152,10 +153,10 @@ class SealedCookie:
         count = -(-len(sealed) // room)
         return [f"{tag}.{count}.{sealed[start : start + room]}" for start in range(0, len(sealed), room)]
 
-    def _whole(self, header: str) -> Iterable[str]:
+    def _whole(self, cookie: str) -> Iterable[str]:
         """Put the parts of each set together, in the order in which the sets begin."""
         sets: dict[tuple[str, str], dict[int, str]] = {}
-        read = self._reader.read(header)
+        read = self._reader.read(cookie)
         for number, name in enumerate(self._names):
             for value in read[name]:
                 tag, _, rest = value.partition(".")
@@ -180,11 +181,12 @@ class SealedCookie:
         return self._fernet.encrypt(json.dumps(said, separators=(",", ":")).encode()).decode()
 
     def _open(self, sealed: str) -> Tokens | None:
-        tokens = self._opened.get(sealed)
+        key = digest(sealed)
+        tokens = self._opened.get(key)
         if tokens is None:
             tokens = _read(self._decrypted(sealed), self._name)
             if tokens is not None:
-                self._opened.put(sealed, tokens, 2 * len(sealed) + 512)
+                self._opened.put(key, tokens, len(sealed) + 768)
         return tokens
 
     def _decrypted(self, sealed: str) -> bytes | None:

@@ -7,10 +7,15 @@ import json
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
 
-from ..cookies import (
+from ..errors import ConfigurationError, StoreError
+from ..ledger.sealing import Marks, key_under, seal, unseal
+from ..memo import Memo
+from ..stores.protocol import Entry, Store
+from ..tokens import Tokens, unverified_claims
+from .cookies import (
     Attributes,
     CookieReader,
     expired_cookie,
@@ -18,13 +23,8 @@ from ..cookies import (
     problems_of_name,
     set_cookie,
 )
-from ..errors import ConfigurationError, StoreError
-from ..memo import Memo
-from ..person_index import PersonIndex
-from ..sealing import key_under, seal, unseal
-from ..session_kind import Renewed
-from ..store import Entry, Store
-from ..tokens import Tokens, unverified_claims
+from .kind import Renewed
+from .person_index import PersonIndex
 
 DAY = 86_400
 SEEN_EVERY = 60.0
@@ -32,7 +32,7 @@ SEEN_EVERY = 60.0
 _ATTEMPTS = 32
 _MOST_TO_END = 256
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-_SHORTEST_INDEX_KEY = 32
+_SHORTEST_KEY = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,11 @@ class ServerSideSession:
 
     Lifetimes are in seconds: a session ends ``idle_lifetime`` after it was last seen, and ``absolute_lifetime`` after
     its sign-in. ``index_key``, a secret of 32 characters or more, lets a person's sessions be listed and ended; the
-    store then has them under an HMAC of the subject. Raises ``ConfigurationError``.
+    store then has them under an HMAC of the subject. Only what one of ``keys`` has marked (the first marks, all are
+    taken; ``index_key`` where there are none) tells who somebody is without a verifier, since others may be able to
+    write to the store. Raises ``ConfigurationError``.
     """
 
-    authenticates = True
     is_shared = True
     may_be_remembered = False
 
@@ -82,6 +83,7 @@ class ServerSideSession:
         idle_lifetime: int = 7 * DAY,
         absolute_lifetime: int = 30 * DAY,
         index_key: str | bytes | None = None,
+        keys: Sequence[str | bytes] = (),
     ) -> None:
         self._name = prefix + name
         self._attributes = Attributes(secure, domain, path, samesite)
@@ -94,12 +96,13 @@ class ServerSideSession:
         ]
         if not 0 < idle_lifetime <= absolute_lifetime:
             problems.append(f"idle_lifetime is {idle_lifetime}; give seconds, absolute_lifetime at most")
-        if index_key is not None and len(index_key) < _SHORTEST_INDEX_KEY:
-            problems.append("index_key is too short for a secret; give what `wsgi-token-refresh keygen` prints")
         if not hasattr(store, "swap"):
             problems.append(f"store is of type {type(store).__name__}; give a store such as RedisStore.from_url(...)")
+        self.secrets = _secrets(keys, index_key, problems)
         if problems:
             raise ConfigurationError([f"ServerSideSession: {problem}" for problem in problems])
+        self.authenticates = bool(self.secrets)
+        self._marks = Marks(self.secrets)
         self._reader = CookieReader((self._name,))
         key = index_key.encode() if isinstance(index_key, str) else index_key
         self._index = None if key is None else PersonIndex(store, key, absolute_lifetime)
@@ -113,26 +116,26 @@ class ServerSideSession:
 
     # What every kind of session does.
 
-    def load(self, header: str) -> tuple[Tokens, ...]:
+    def load(self, cookie: str) -> tuple[Tokens, ...]:
         """Read the session in one look at the store, or in one for each id if there are several.
 
         Raises ``StoreError``.
         """
         if self._to_end:
             self._end_others()
-        records = list(self._records(header))
+        records = list(self._records(cookie))
         for record in records[:1]:
             if record.now - record.seen_at >= self._see_every:
                 self._see(record)
         return tuple(record.tokens for record in records)
 
-    def without_refresh_token(self, header: str) -> str:
+    def without_refresh_token(self, cookie: str) -> str:
         """Cut the id out of a ``Cookie`` header."""
-        return self._reader.cut(header, (self._name,))
+        return self._reader.cut(cookie, (self._name,))
 
-    def for_application(self, header: str, tokens: Tokens | None) -> str:
+    def for_application(self, cookie: str, tokens: Tokens | None) -> str:
         """Cut the id out of a ``Cookie`` header; the access token stands in ``Authorization`` alone."""
-        return self._reader.cut(header, (self._name,))
+        return self._reader.cut(cookie, (self._name,))
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Write a session under a new id (OWASP session fixation), and give its cookie; raises ``StoreError``."""
@@ -146,41 +149,41 @@ class ServerSideSession:
         secret = hashlib.sha256(b"wsgi-token-refresh adopted session" + shown)
         return self._begin(urlsafe_b64encode(secret.digest()).decode().rstrip("="), tokens)
 
-    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
+    def renew(self, tokens: Tokens, now: float, cookie: str = "", shown: Tokens | None = None) -> Renewed:
         """Write refreshed tokens where the session is still there; sets no cookie. Raises ``StoreError``.
 
         What cannot be written is no loss: the ledger hands over to who shows the tokens from before. Of several ids
         the one is written to whose tokens were shown, since another one may be somebody else's.
         """
-        is_alone = len(self._ids(header)) == 1
-        for record in self._records(header):
+        is_alone = len(self._ids(cookie)) == 1
+        for record in self._records(cookie):
             if is_alone or record.tokens == shown:
                 self._replace(record, tokens, shown)
         return [], None
 
-    def end(self, header: str) -> None:
+    def end(self, cookie: str) -> None:
         """Take the session out of the store: every worker sees it at once. Raises ``StoreError``.
 
         What could not be ended is no session in this process any more, and is ended as soon as the store is back.
         """
         try:
-            self._end(header)
+            self._end(cookie)
         except StoreError:
             if len(self._to_end) < _MOST_TO_END:
-                self._to_end[header] = None
+                self._to_end[cookie] = None
             raise
 
-    def _end(self, header: str) -> None:
-        for record in self._records(header):
+    def _end(self, cookie: str) -> None:
+        for record in self._records(cookie):
             self._store.touch(_key(record.id), 0)
             if self._index is not None and record.subject is not None:
                 self._index.remove(record.subject, [_handle(record.id)])
-        self._to_end.pop(header, None)
+        self._to_end.pop(cookie, None)
 
     def _end_others(self) -> None:
         """End what could not be ended while the store was down; raises ``StoreError``."""
-        for header in list(self._to_end):
-            self._end(header)
+        for cookie in list(self._to_end):
+            self._end(cookie)
 
     def expire(self) -> list[str]:
         """Make the ``Set-Cookie`` value that takes the id out of the browser."""
@@ -188,9 +191,9 @@ class ServerSideSession:
 
     # What a person's account page does.
 
-    def handle_of(self, header: str) -> str | None:
+    def handle_of(self, cookie: str) -> str | None:
         """Name the session of a ``Cookie`` header, to tell it from the others of a list."""
-        ids = self._ids(header)
+        ids = self._ids(cookie)
         return _handle(ids[0]) if ids else None
 
     def sessions(self, subject: str | int) -> list[SessionInfo]:
@@ -220,13 +223,13 @@ class ServerSideSession:
 
     # Sessions in the store.
 
-    def _ids(self, header: str) -> list[str]:
-        if self._name not in header:
+    def _ids(self, cookie: str) -> list[str]:
+        if self._name not in cookie:
             return []
-        return [each for each in self._reader.read(header)[self._name] if _ID.match(each)]
+        return [each for each in self._reader.read(cookie)[self._name] if _ID.match(each)]
 
-    def _records(self, header: str) -> Iterator[_Record]:
-        for id in self._ids(header):
+    def _records(self, cookie: str) -> Iterator[_Record]:
+        for id in self._ids(cookie):
             entry = self._store.read(_key(id))
             record = self._opened_record(id, entry)
             if record is not None and record.now < record.created_at + self.refresh_max_age:
@@ -234,7 +237,7 @@ class ServerSideSession:
 
     def _begin(self, new: str, tokens: Tokens) -> list[str]:
         now, subject = self._store.read(_key(new)).now, _subject(tokens)
-        value = _written(new, now, now, subject, tokens)
+        value = self._written(new, now, now, subject, tokens)
         if self._index is not None and subject is not None:
             # First, so that no session is on no list.
             self._index.add(subject, _handle(new), now)
@@ -248,7 +251,7 @@ class ServerSideSession:
         known = self._opened.get(id)
         if known is not None and known.value == entry.value:
             return _Record(id, known.value, entry.now, known.created_at, known.seen_at, known.subject, known.tokens)
-        record = _read(id, entry.value, entry.now)
+        record = self._read(id, entry.value, entry.now)
         if record is not None:
             self._opened.put(id, record, 2 * len(entry.value) + 1024)
         return record
@@ -261,7 +264,7 @@ class ServerSideSession:
             return
 
     def _write(self, record: _Record, tokens: Tokens) -> bool:
-        value = _written(record.id, record.created_at, record.now, record.subject, tokens)
+        value = self._written(record.id, record.created_at, record.now, record.subject, tokens)
         return self._store.swap(_key(record.id), record.value, value, self._lives(record.created_at, record.now))
 
     def _replace(self, record: _Record, tokens: Tokens, shown: Tokens | None) -> None:
@@ -274,6 +277,21 @@ class ServerSideSession:
                 return
             entry = self._store.read(_key(record.id))
             current = self._opened_record(record.id, entry)
+
+    def _written(self, id: str, created_at: float, seen_at: float, subject: str | None, tokens: Tokens) -> bytes:
+        said = [created_at, subject, *astuple(tokens)[:-1]]
+        plain = json.dumps([*said, tokens.genuine and self._marks.of(_key(id), said)]).encode()
+        head = json.dumps([created_at, seen_at]).encode()
+        return head + b"\n" + seal(key_under(id, _key(id)), plain, _key(id))
+
+    def _read(self, id: str, value: bytes, now: float) -> _Record | None:
+        times, sealed = _times(value), value.partition(b"\n")[2]
+        plain = unseal(key_under(id, _key(id)), sealed, _key(id))
+        if times is None or plain is None:
+            return None
+        *said, mark = json.loads(plain)
+        tokens = replace(Tokens(*said[2:]), genuine=self._marks.are_genuine(mark, _key(id), said))
+        return _Record(id, value, now, said[0], times[1], said[1], tokens)
 
     def _lives(self, created_at: float, now: float) -> float:
         return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))
@@ -312,19 +330,16 @@ def _subject(tokens: Tokens) -> str | None:
     return str(subject) if isinstance(subject, str | int) and not isinstance(subject, bool) else None
 
 
-def _written(id: str, created_at: float, seen_at: float, subject: str | None, tokens: Tokens) -> bytes:
-    plain = json.dumps([created_at, subject, *astuple(tokens)]).encode()
-    head = json.dumps([created_at, seen_at]).encode()
-    return head + b"\n" + seal(key_under(id, _key(id)), plain, _key(id))
-
-
-def _read(id: str, value: bytes, now: float) -> _Record | None:
-    times, sealed = _times(value), value.partition(b"\n")[2]
-    plain = unseal(key_under(id, _key(id)), sealed, _key(id))
-    if times is None or plain is None:
-        return None
-    created_at, subject, *tokens = json.loads(plain)
-    return _Record(id, value, now, created_at, times[1], subject, Tokens(*tokens))
+def _secrets(keys: object, index_key: str | bytes | None, problems: list[str]) -> tuple[bytes, ...]:
+    """Give what marks records: the keys, or else the secret that is there anyway; says what is wrong with them."""
+    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+        problems.append("keys is no list; give keys=[...], the key that marks first")
+        return ()
+    found = {"index_key": [] if index_key is None else [index_key], "keys": list(keys)}
+    for name, each_of_them in found.items():
+        if not all(isinstance(each, str | bytes) and len(each) >= _SHORTEST_KEY for each in each_of_them):
+            problems.append(f"{name} is too short for a secret; give what `wsgi-token-refresh keygen` prints")
+    return tuple(each.encode() if isinstance(each, str) else each for each in (*found["keys"], *found["index_key"]))
 
 
 def _times(value: bytes) -> tuple[float, float] | None:

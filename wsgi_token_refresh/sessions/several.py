@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cookies import MOST_VALUES, cookie_name
 from ..errors import ConfigurationError, CookieError, StoreError
-from ..session_kind import Renewed, SessionKind
 from ..tokens import Tokens
+from .cookies import MOST_VALUES, cookie_name
+from .kind import Renewed, SessionKind
 
 
 class Several:
@@ -29,32 +29,33 @@ class Several:
         self.authenticates = any(each.authenticates for each in kinds)
         self.is_shared = all(each.is_shared for each in kinds)
         self.may_be_remembered = all(each.may_be_remembered for each in kinds)
+        self.secrets = tuple(secret for each in kinds for secret in each.secrets)
 
     def __repr__(self) -> str:
         return f"Several({self._writes!r}, reads={list(self._others)!r})"
 
-    def load(self, header: str) -> tuple[Tokens, ...]:
+    def load(self, cookie: str) -> tuple[Tokens, ...]:
         """Read what is there, that of the kind that writes first; raises ``StoreError`` where nothing else is found."""
         found: tuple[Tokens, ...] = ()
         down: StoreError | None = None
         for kind in (self._writes, *self._others):
             try:
-                found += kind.load(header)
+                found += kind.load(cookie)
             except StoreError as error:
                 down = error
         if down is not None and not found:
             raise down
         return found[:MOST_VALUES]
 
-    def without_refresh_token(self, header: str) -> str:
+    def without_refresh_token(self, cookie: str) -> str:
         """Cut out what public routes must not see of any kind."""
         for kind in (self._writes, *self._others):
-            header = kind.without_refresh_token(header)
-        return header
+            cookie = kind.without_refresh_token(cookie)
+        return cookie
 
-    def for_application(self, header: str, tokens: Tokens | None) -> str:
+    def for_application(self, cookie: str, tokens: Tokens | None) -> str:
         """Cut out what the application must not see of any kind."""
-        return self._writes.for_application(self._of_the_first(header), tokens)
+        return self._writes.for_application(self._of_the_first(cookie), tokens)
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Begin a session as the kind that writes; raises ``CookieError`` and ``StoreError``."""
@@ -64,43 +65,43 @@ class Several:
         """Begin the session of who came with another kind; raises ``CookieError`` and ``StoreError``."""
         return self._and_no_other(self._writes.adopt(tokens, now))
 
-    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
+    def renew(self, tokens: Tokens, now: float, cookie: str = "", shown: Tokens | None = None) -> Renewed:
         """Write refreshed tokens as the kind that writes, and whoever came with another as one that begins.
 
         So does who came with several: their tokens may be those of another session than the one that is written.
         """
-        if self._of_the_first(header) == header:
-            return self._writes.renew(tokens, now, header, shown)
+        if self._of_the_first(cookie) == cookie:
+            return self._writes.renew(tokens, now, cookie, shown)
         try:
             return self.adopt(tokens, now), None
         except (CookieError, StoreError) as error:
-            return self._kept(tokens, now, header, shown), error
+            return self._kept(tokens, now, cookie, shown), error
 
-    def _kept(self, tokens: Tokens, now: float, header: str, shown: Tokens | None) -> list[str]:
+    def _kept(self, tokens: Tokens, now: float, cookie: str, shown: Tokens | None) -> list[str]:
         """Renew the session as it came: better than lost."""
         for other in self._others:
-            if other.load(header):
-                return other.renew(tokens, now, header, shown)[0]
+            if other.load(cookie):
+                return other.renew(tokens, now, cookie, shown)[0]
         return []
 
-    def end(self, header: str) -> None:
+    def end(self, cookie: str) -> None:
         """End what every kind has of it; raises ``StoreError``."""
         for kind in (self._writes, *self._others):
-            kind.end(header)
+            kind.end(cookie)
 
-    def handle_of(self, header: str) -> str | None:
+    def handle_of(self, cookie: str) -> str | None:
         """Name the session as the first kind does that has it in a list."""
-        handles = (kind.handle_of(header) for kind in (self._writes, *self._others))
+        handles = (kind.handle_of(cookie) for kind in (self._writes, *self._others))
         return next((handle for handle in handles if handle is not None), None)
 
     def expire(self) -> list[str]:
         """Expire the cookies of every kind."""
         return [*self._writes.expire(), *self._expired()]
 
-    def _of_the_first(self, header: str) -> str:
+    def _of_the_first(self, cookie: str) -> str:
         for other in self._others:
-            header = other.for_application(header, None)
-        return header
+            cookie = other.for_application(cookie, None)
+        return cookie
 
     def _and_no_other(self, cookies: list[str]) -> list[str]:
         """Expire what the other kinds have set, but for cookies of the same name."""

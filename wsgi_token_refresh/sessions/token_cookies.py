@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from ..cookies import (
+from ..errors import ConfigurationError
+from ..memo import Memo, digest
+from ..tokens import Tokens, numeric_date, token_times
+from .cookies import (
     MOST_VALUES,
     Attributes,
     CookieReader,
@@ -12,14 +15,12 @@ from ..cookies import (
     problems_of_attributes,
     problems_of_name,
     set_cookie,
-    with_cookie,
 )
-from ..errors import ConfigurationError
-from ..memo import Memo
-from ..session_kind import Renewed, what_fits
-from ..tokens import Tokens, numeric_date, token_times
+from .kind import Renewed, what_fits
 
 DAY = 86_400
+_MOST_TIMES = 2 * 2**20
+_WEIGHT_OF_TIMES = 384
 _BOGUS = 600.0
 """Seconds by which what a token says of its life is wrong (the iat is not its own), and told beside it."""
 
@@ -35,6 +36,7 @@ class TokenCookies:
     authenticates = False
     is_shared = False
     may_be_remembered = True
+    secrets: tuple[bytes, ...] = ()
 
     def __init__(
         self,
@@ -58,32 +60,31 @@ class TokenCookies:
             raise ConfigurationError([f"TokenCookies: {problem}" for problem in problems])
         self._names = (self._access, self._refresh, self._expires)
         self._reader = CookieReader(self._names)
-        self._times: Memo[tuple[float | None, float | None]] = Memo(2**20)
+        self._times: Memo[tuple[float | None, float | None]] = Memo(_MOST_TIMES)
 
     def __repr__(self) -> str:
         return f"TokenCookies(access_name={self._access!r}, refresh_name={self._refresh!r})"
 
-    def load(self, header: str) -> tuple[Tokens, ...]:
+    def load(self, cookie: str) -> tuple[Tokens, ...]:
         """Read the tokens of a ``Cookie`` header; several where a name stands there several times."""
-        if self._access not in header and self._refresh not in header:
+        if self._access not in cookie and self._refresh not in cookie:
             return ()
-        read = self._reader.read(header)
+        read = self._reader.read(cookie)
         access, refresh, expires = (read[name] for name in self._names)
         pairs = zip_longest(access, refresh, expires)
         one = refresh[0] if len(refresh) == 1 else None
         found = [self._tokens(token, again or one, times) for token, again, times in pairs if token or again]
         return tuple(found[:MOST_VALUES])
 
-    def without_refresh_token(self, header: str) -> str:
+    def without_refresh_token(self, cookie: str) -> str:
         """Cut the refresh cookie out of a ``Cookie`` header."""
-        return self._reader.cut(header, (self._refresh,))
+        return self._reader.cut(cookie, (self._refresh,))
 
-    def for_application(self, header: str, tokens: Tokens | None) -> str:
+    def for_application(self, cookie: str, tokens: Tokens | None) -> str:
         """Leave the fresh access token in a ``Cookie`` header, and nothing else of ours."""
-        header = self._reader.cut(header, self._names)
         if tokens is None or tokens.access_token is None:
-            return header
-        return with_cookie(header, self._access, tokens.access_token)
+            return self._reader.cut(cookie, self._names)
+        return self._reader.only(cookie, self._access, tokens.access_token)
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for a token that is too large."""
@@ -106,17 +107,17 @@ class TokenCookies:
         """Make the ``Set-Cookie`` values for who came with another kind of session; raises ``CookieError``."""
         return self.begin(tokens, now)
 
-    def renew(self, tokens: Tokens, now: float, header: str = "", shown: Tokens | None = None) -> Renewed:
+    def renew(self, tokens: Tokens, now: float, cookie: str = "", shown: Tokens | None = None) -> Renewed:
         """Make the ``Set-Cookie`` values for refreshed tokens; one that is too large is left out and told.
 
         With the refresh token alone the browser is handed the access token on its next request.
         """
         return what_fits(self.begin, tokens, now)
 
-    def end(self, header: str) -> None:
+    def end(self, cookie: str) -> None:
         """Do nothing: what a browser keeps, nobody else can end."""
 
-    def handle_of(self, header: str) -> str | None:
+    def handle_of(self, cookie: str) -> str | None:
         """Give None: there is no list of sessions."""
         return None
 
@@ -135,10 +136,11 @@ class TokenCookies:
         return Tokens(access_token, refresh_token, expires_at, lifetime)
 
     def _times_of(self, access_token: str) -> tuple[float | None, float | None]:
-        times = self._times.get(access_token)
+        key = digest(access_token)
+        times = self._times.get(key)
         if times is None:
             times = token_times(access_token)
-            self._times.put(access_token, times, len(access_token) + 512)
+            self._times.put(key, times, _WEIGHT_OF_TIMES)
         return times
 
     def _problems(self) -> list[str]:

@@ -1,1 +1,1 @@
-"""Where the ledger is kept."""
+"""What workers and hosts share: a few small records with a compare-and-set."""

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 from ..errors import ConfigurationError
-from ..store import Store
 from .memory import MemoryStore
+from .protocol import Store
 from .sqlite import SqliteStore
 
 _SIGNS_OF_MANY_HOSTS = (

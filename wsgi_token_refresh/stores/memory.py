@@ -5,21 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..errors import ConfigurationError
 from ..per_process import PerProcess
-from ..store import Entry
+from .protocol import Entry
 
-_OVERHEAD = 256
-_SWEEP = 2
+_OVERHEAD = 384
+_SWEEP = 4
 
 
 @dataclass
 class _Records:
+    """The records in the order in which they were written, and their keys in that in which they are looked through."""
+
     changed: threading.Condition = field(default_factory=threading.Condition)
     values: OrderedDict[str, tuple[bytes, float]] = field(default_factory=OrderedDict)
+    to_sweep: OrderedDict[str, None] = field(default_factory=OrderedDict)
     size: int = 0
 
 
@@ -53,9 +56,9 @@ class MemoryStore:
             if _living(records, key, now) != old:
                 return False
             _drop(records, key)
-            records.values[key] = (new, now + lives)
-            records.size += len(new) + _OVERHEAD
-            self._make_room(records, now)
+            if lives > 0:
+                _put(records, key, new, now + lives)
+            _make_room(records, self._max_bytes, now)
             records.changed.notify_all()
         return True
 
@@ -64,9 +67,12 @@ class MemoryStore:
         records, now = self._records.get(), self._clock()
         with records.changed:
             value = _living(records, key, now)
-            if value is not None:
+            if value is not None and lives > 0:
                 records.values[key] = (value, now + lives)
                 records.values.move_to_end(key)
+            else:
+                _drop(records, key)
+                records.changed.notify_all()
 
     def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
         """Give the record when it is no longer ``seen``; None after ``seconds``."""
@@ -76,24 +82,33 @@ class MemoryStore:
         entry = self.read(key)
         return None if entry.value == seen else entry
 
-    def _make_room(self, records: _Records, now: float) -> None:
-        for key in list(_first(records.values, _SWEEP)):
-            if records.values[key][1] <= now:
-                _drop(records, key)
-        while records.size > self._max_bytes:
-            _drop(records, next(iter(records.values)))
-
 
 def _living(records: _Records, key: str, now: float) -> bytes | None:
     value, dies = records.values.get(key, (None, 0.0))
     return value if now < dies else None
 
 
+def _put(records: _Records, key: str, value: bytes, dies: float) -> None:
+    records.values[key], records.to_sweep[key] = (value, dies), None
+    records.size += len(value) + _OVERHEAD
+
+
 def _drop(records: _Records, key: str) -> None:
     value, _ = records.values.pop(key, (None, 0.0))
     if value is not None:
+        del records.to_sweep[key]
         records.size -= len(value) + _OVERHEAD
 
 
-def _first(values: OrderedDict[str, tuple[bytes, float]], count: int) -> list[str]:
-    return [key for key, _ in zip(values, range(count), strict=False)]
+def _make_room(records: _Records, most_bytes: int, now: float) -> None:
+    """Drop the dead among a few, in turns, so that no living one makes room for many dead; then the oldest."""
+    for key in _first(records.to_sweep, _SWEEP):
+        records.to_sweep.move_to_end(key)
+        if _living(records, key, now) is None:
+            _drop(records, key)
+    while records.size > most_bytes:
+        _drop(records, next(iter(records.values)))
+
+
+def _first(keys: Iterable[str], count: int) -> list[str]:
+    return [key for key, _ in zip(keys, range(count), strict=False)]

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +15,14 @@ from typing import Any
 import redis
 from redis.client import NEVER_DECODE, PubSub
 
-from ..ears import Ears, Pause
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
-from ..redis_clients import (
+from .protocol import Entry
+from .redis_clients import (
     ERRORS,
     LONGEST_TIMEOUT,
     client_of,
+    connection_of,
     drop_idle_connections,
     eviction,
     in_words,
@@ -31,7 +32,7 @@ from ..redis_clients import (
     place,
     refuse_what_hangs,
 )
-from ..store import Entry
+from .waiting import Ears, Pause
 
 _MARK = 16
 _READ = b"""
@@ -46,7 +47,8 @@ if held and string.sub(held, 1, 16) == ARGV[1] then return 1 end
 if ARGV[2] == '' then
   if held then return 0 end
 elseif not held or string.sub(held, 17) ~= ARGV[3] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1] .. ARGV[4], 'PX', ARGV[5])
+if ARGV[5] == '0' then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], ARGV[1] .. ARGV[4], 'PX', ARGV[5]) end
 redis.pcall('PUBLISH', KEYS[1], '')
 return 1
 """
@@ -54,6 +56,8 @@ _LOOK_AGAIN = 1.0
 _POLL = 0.02
 _REST = 1.0
 _CHECK_EVERY = 600.0
+_MOST_REPLICAS = 16
+_SHARE_OF_WAIT = 0.5
 _CHECK_REFUSED_EVERY = 10.0
 
 log = logging.getLogger("wsgi_token_refresh")
@@ -73,8 +77,10 @@ class RedisStore:
 
     ``client`` is a ``redis.Redis`` (from Sentinel too) or a ``redis.RedisCluster`` as the caller built it; of a
     ``redis.Redis`` everything is kept but the pool of connections, which is this store's own, with ``timeout`` seconds
-    for each command. A cluster's client needs timeouts of its own. ``prefix`` goes before each key. ``clock`` replaces
-    that of Redis, in tests. Raises ``ConfigurationError`` for a client that could wait for ever.
+    for each command. A cluster's client needs timeouts of its own. ``prefix`` goes before each key. ``replicas`` is how
+    many replicas must have a write before it counts: with fewer it is a ``StoreError``, and nobody knows whether it
+    lasts. ``clock`` replaces that of Redis, in tests. Raises ``ConfigurationError`` for a client that could wait for
+    ever.
     """
 
     def __init__(
@@ -83,23 +89,29 @@ class RedisStore:
         *,
         prefix: str = "wsgi-token-refresh:",
         timeout: float = 0.5,
+        replicas: int = 0,
         clock: Callable[[], float] | None = None,
     ) -> None:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
             raise ConfigurationError([f"RedisStore: timeout is {timeout!r}; give seconds, up to {LONGEST_TIMEOUT}"])
+        if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= _MOST_REPLICAS:
+            raise ConfigurationError([f"RedisStore: replicas is {replicas!r}; give a number, 0 to {_MOST_REPLICAS}"])
         refuse_what_hangs(client)
         self._given = client
         self._clients: PerProcess[Any] = PerProcess(partial(own_client, client, timeout))
         self._prefix = prefix
         self._timeout = timeout
+        self._replicas = replicas
         self._clock = clock
         self._ears = PerProcess(Ears)
         self._nodes: defaultdict[str, _Node] = defaultdict(_Node)
 
     @classmethod
-    def from_url(cls, url: str, *, prefix: str = "wsgi-token-refresh:", timeout: float = 0.5) -> RedisStore:
+    def from_url(
+        cls, url: str, *, prefix: str = "wsgi-token-refresh:", timeout: float = 0.5, replicas: int = 0
+    ) -> RedisStore:
         """Make a store on ``redis://``, ``rediss://`` (TLS) or ``unix://``; raises ``ConfigurationError``."""
-        return cls(client_of(url), prefix=prefix, timeout=timeout)
+        return cls(client_of(url), prefix=prefix, timeout=timeout, replicas=replicas)
 
     def __repr__(self) -> str:
         return f"RedisStore({place(self._given)})"
@@ -118,12 +130,29 @@ class RedisStore:
 
     def swap(self, key: str, old: bytes | None, new: bytes, lives: float) -> bool:
         """Write ``new`` only where ``old`` still stands (None: where nothing stands), and tell whether it did."""
-        stands = b"" if old is None else b"1"
-        return bool(self._run(_SWAP, key, os.urandom(_MARK), stands, old or b"", new, max(1, int(lives * 1000))))
+        stands, millis = b"" if old is None else b"1", 0 if lives <= 0 else max(1, int(lives * 1000))
+        values = (os.urandom(_MARK), stands, old or b"", new, millis)
+        if not self._replicas:
+            return bool(self._run(_SWAP, key, *values))
+        name = self._prefix + key
+        command = ("EVAL", _SWAP, 1, name, *values)
+        return bool(self._ask(key, lambda client: self._confirmed(connection_of(client, name), command)))
+
+    def _confirmed(self, client: Any, command: Sequence[str | bytes | int]) -> bool:
+        """Write, and wait on the same connection until enough replicas have it (``WAIT``)."""
+        pipeline = client.pipeline(transaction=False)
+        pipeline.execute_command(*command)
+        # A server that still waits at the timeout would look like one that hangs; Redis looks at its clock late.
+        pipeline.execute_command("WAIT", self._replicas, max(1, int(self._timeout * 1000 * _SHARE_OF_WAIT)))
+        written, confirmed = pipeline.execute()
+        if written and confirmed < self._replicas:
+            raise StoreError(f"{self!r}: {confirmed} of {self._replicas} replicas have what was written")
+        return bool(written)
 
     def touch(self, key: str, lives: float) -> None:
         """Let a record live for ``lives`` seconds from now; nothing where there is none."""
-        self._ask(key, "PEXPIRE", self._prefix + key, int(lives * 1000))
+        command = ("PEXPIRE", self._prefix + key, int(lives * 1000))
+        self._ask(key, lambda client: client.execute_command(*command))
 
     def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
         """Give the record when it is no longer ``seen``; None after ``seconds``. Redis says when.
@@ -160,10 +189,11 @@ class RedisStore:
             return False
 
     def _run(self, script: bytes, key: str, *values: bytes | int) -> Any:
-        return self._ask(key, "EVAL", script, 1, self._prefix + key, *values, **{NEVER_DECODE: True})
+        command = ("EVAL", script, 1, self._prefix + key, *values)
+        return self._ask(key, lambda client: client.execute_command(*command, **{NEVER_DECODE: True}))
 
-    def _ask(self, key: str, *command: str | bytes | int, **options: Any) -> Any:
-        """Send a command about a record to its server, and give the answer; raises ``StoreError``."""
+    def _ask(self, key: str, send: Callable[[Any], Any]) -> Any:
+        """Send something about a record to its server, and give the answer; raises ``StoreError``."""
         began, node, client = time.monotonic(), None, self._clients.get()
         try:
             node = self._nodes[node_of(client, self._prefix + key)]
@@ -173,7 +203,7 @@ class RedisStore:
                 self._check(node, key)
             if node.refused is not None:
                 raise StoreError(node.refused)
-            return client.execute_command(*command, **options)
+            return send(client)
         except ERRORS as error:
             self._rest_if_it_hangs(node, error, time.monotonic() - began)
             if is_read_only(error):

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import stat
 import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..ears import Ears
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
-from ..store import Entry
+from .protocol import Entry
+from .upkeep import Upkeep
+from .waiting import Ears
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, dies REAL NOT NULL)"
+_BEGIN = """
+INSERT INTO records VALUES (:key, :new, :dies) ON CONFLICT (key) DO UPDATE
+SET value = excluded.value, dies = excluded.dies WHERE dies <= :now
+"""
+_FOLLOW = "UPDATE records SET value = :new, dies = :dies WHERE key = :key AND value = :old AND dies > :now"
 _POLL = 0.005
 _BUSY_FOR = 0.4
-_SWEEP_EVERY = 64
-_SWEEP_MOST = 256
+# Who always polled after the same time would find the lock taken by the same one again.
+_BUSY_POLL = (0.0002, 0.003)
 _SUFFIXES = ("", "-wal", "-shm")
 _File = tuple[int, int]
+_Values = tuple[object, ...] | Mapping[str, object]
 
 
 @dataclass
@@ -40,7 +48,10 @@ class _Process:
     idle: deque[_Open] = field(default_factory=deque)
     changed: threading.Condition = field(default_factory=threading.Condition)
     ears: Ears = field(default_factory=Ears)
-    writes: int = 0
+    upkeep: Upkeep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.path)
 
 
 class SqliteStore:
@@ -90,21 +101,12 @@ class SqliteStore:
         """Write ``new`` only where ``old`` still stands (None: where nothing stands), and tell whether it did."""
         now = self._clock()
         with self._connection() as connection:
-            if old is None:
-                written = _run(
-                    connection,
-                    "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
-                    " SET value = excluded.value, dies = excluded.dies WHERE dies <= ?",
-                    (key, new, now + lives, now),
-                )
-            else:
-                written = _run(
-                    connection,
-                    "UPDATE records SET value = ?, dies = ? WHERE key = ? AND value = ? AND dies > ?",
-                    (new, now + lives, key, old, now),
-                )
-            self._sweep(connection, now)
-        process = self._process.get()
+            process = self._process.get()
+            values = {"key": key, "old": old, "new": new, "dies": now + lives, "now": now}
+            written = _run(connection, _BEGIN if old is None else _FOLLOW, values)
+            if lives <= 0:
+                _run(connection, "DELETE FROM records WHERE key = ? AND dies <= ?", (key, now))
+            process.upkeep.after_write(connection, now)
         with process.changed:
             process.changed.notify_all()
         return written.rowcount == 1
@@ -113,7 +115,10 @@ class SqliteStore:
         """Let a record live for ``lives`` seconds from now; nothing where there is none."""
         now = self._clock()
         with self._connection() as connection:
-            _run(connection, "UPDATE records SET dies = ? WHERE key = ? AND dies > ?", (now + lives, key, now))
+            if lives <= 0:
+                _run(connection, "DELETE FROM records WHERE key = ?", (key,))
+            else:
+                _run(connection, "UPDATE records SET dies = ? WHERE key = ? AND dies > ?", (now + lives, key, now))
 
     def wait(self, key: str, seen: bytes, seconds: float) -> Entry | None:
         """Give the record when it is no longer ``seen``; None after ``seconds``.
@@ -135,16 +140,6 @@ class SqliteStore:
             # Whoever cleans up at the end of a login session takes the directory too.
             _own_directory()
         return _open(process.path)
-
-    def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
-        process = self._process.get()
-        process.writes += 1
-        if process.writes % _SWEEP_EVERY == 0:
-            _run(
-                connection,
-                "DELETE FROM records WHERE key IN (SELECT key FROM records WHERE dies <= ? LIMIT ?)",
-                (now, _SWEEP_MOST),
-            )
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -205,7 +200,7 @@ def _open(path: Path) -> _Open:
     return _Open(connection, found)
 
 
-def _run(connection: sqlite3.Connection, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+def _run(connection: sqlite3.Connection, statement: str, values: _Values = ()) -> sqlite3.Cursor:
     until = time.monotonic() + _BUSY_FOR
     while True:
         try:
@@ -213,7 +208,7 @@ def _run(connection: sqlite3.Connection, statement: str, values: tuple[object, .
         except sqlite3.OperationalError as error:
             if not _is_busy(error) or time.monotonic() > until:
                 raise
-        time.sleep(_POLL)
+        time.sleep(random.uniform(*_BUSY_POLL))  # noqa: S311
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -7,15 +7,14 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..decision import ANONYMOUS, LIVE
-from ..dialects import DIALECTS, read_token_response
+from ..authorization_server.dialects import DIALECTS, read_token_response
 from ..holding import Assessor
-from ..journal import Journal
-from ..refresher import Refresher
+from ..ledger.single_flight import Refresher
+from ..observing.journal import Journal
+from ..policy.decision import ANONYMOUS, LIVE
 from ..sessions.token_cookies import TokenCookies
 from ..stores.memory import MemoryStore
 from ..token_session import KEY, SIGNED_IN, Services, TokenSession
@@ -89,7 +88,8 @@ class _Verifier:
 class _Endpoint:
     """Gives newer tokens with the same claims, and calls nobody."""
 
-    timeout = 1.0
+    timeout = answer_timeout = 1.0
+    max_calls = 1
     single_use = True
     old_access_token_survives = True
     identity = ("https://auth.example.com/token", "test")
@@ -97,11 +97,7 @@ class _Endpoint:
     def __init__(self, claims: Mapping[str, Any]) -> None:
         self._claims = claims
 
-    @contextmanager
-    def slot(self, timeout: float) -> Iterator[bool]:
-        yield True
-
-    def refresh(self, refresh_token: str, *, timeout: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         now, new = int(time.time()), secrets.token_hex(8)
         claims = {**self._claims, "iat": now, "exp": now + _HOUR, "jti": new}
         return Refreshed(received(_unsigned(claims), f"refresh-{new}", now=now))

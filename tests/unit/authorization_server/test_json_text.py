@@ -1,0 +1,102 @@
+"""JSON as servers write it, and the paths that lead into it."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsgi_token_refresh.authorization_server.json_text import find, is_path, objects, read_json, read_text
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        pytest.param(b'{"a": 1}', {"a": 1}, id="an object"),
+        pytest.param(b"\xef\xbb\xbf[1]", [1], id="a byte order mark"),
+        pytest.param('{"a": "é"}'.encode("utf-16"), {"a": "é"}, id="UTF-16"),
+        pytest.param(b'{"a": "\xe9"}', {"a": "�"}, id="another encoding"),
+        pytest.param(b'{"a": "\n\t\x00"}', {"a": "\n\t\0"}, id="control characters"),
+        pytest.param(b'{"a": 1} trailing', {"a": 1}, id="something behind it"),
+        pytest.param(b'{"a": ' + b"9" * 5_000 + b"}", {"a": math.inf}, id="more digits than Python reads"),
+        pytest.param(b'{"a": -' + b"9" * 5_000 + b"}", {"a": -math.inf}, id="as many below zero"),
+        pytest.param(b'{"a": 1e999}', {"a": math.inf}, id="a great exponent"),
+        pytest.param(b"", None, id="nothing"),
+        pytest.param(b"\xff\xfe\x00", None, id="no text"),
+        pytest.param(b"<html>", None, id="a page"),
+        pytest.param(b'{"a": 1', None, id="half an object"),
+        pytest.param(b"[" * 100_000, None, id="as deep as it gets"),
+    ],
+)
+def test_reading(body, value):
+    assert read_json(body) == value
+
+
+TOKENS = {"access_token": "a", "n": {"x": 1}}
+WHOLE = json.dumps(TOKENS).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(WHOLE, id="nothing around it"),
+        pytest.param(b"<br />\n<b>Warning</b>: {} undefined in token.php\n" + WHOLE, id="a warning before it"),
+        pytest.param(b")]}',\n" + WHOLE, id="a guard against scripts before it"),
+        pytest.param(b"for(;;);" + WHOLE, id="an endless loop before it"),
+        pytest.param(b"callback(" + WHOLE + b");", id="a call around it"),
+        pytest.param(b"/* {x} */ " + WHOLE, id="a comment before it"),
+        pytest.param(b"[null, " + WHOLE + b"]", id="a list around it"),
+        pytest.param(json.dumps(WHOLE.decode()).encode(), id="a text that holds it"),
+        pytest.param(b"--b\r\nContent-Type: application/json\r\n\r\n" + WHOLE + b"\r\n--b--", id="a part of several"),
+        pytest.param(b"2f\r\n" + WHOLE + b"\r\n0\r\n\r\n", id="sizes of chunks around it"),
+    ],
+)
+def test_an_object_is_found_whatever_is_around_it(body):
+    assert TOKENS in list(objects(body))
+
+
+def test_a_form_is_an_object_of_texts():
+    assert list(objects(b"access_token=a%2Bb&expires_in=60\n")) == [{"access_token": "a+b", "expires_in": "60"}]
+
+
+def test_what_is_looked_for_in_a_page_is_bounded():
+    assert list(objects(b"{" * 100_000 + WHOLE)) == []
+
+
+@given(st.binary())
+def test_no_bytes_raise(body):
+    read_json(body)
+    list(objects(body))
+    assert isinstance(read_text(body), str)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        pytest.param("a", [{"b": [{"c": 1}, {"c": None}, {"c": 3}]}], id="a name"),
+        pytest.param("a.b[0].c", [1], id="one of a list"),
+        pytest.param("a.b[1].c", [], id="null is absent"),
+        pytest.param("a.b[9].c", [], id="beyond the list"),
+        pytest.param("a.b[].c", [1, 3], id="any of a list"),
+        pytest.param("a.b.c", [1, 3], id="a name in a list"),
+        pytest.param("a[0]", [], id="a number in an object"),
+        pytest.param("a.b.c.d", [], id="too deep"),
+        pytest.param("x.y", [], id="nowhere"),
+    ],
+)
+def test_paths(path, found):
+    assert is_path(path)
+    assert list(find({"a": {"b": [{"c": 1}, {"c": None}, {"c": 3}]}}, path)) == found
+
+
+@pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a b", "a[", "a]", "a[x]", "[0]", "a[-1]", "a[0]b", None, 7])
+def test_what_is_no_path(path):
+    assert not is_path(path)
+
+
+@given(st.recursive(st.none() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_paths_lead_anywhere_without_an_error(value):
+    assert json.dumps(list(find(value, "a[0].b[].c")))

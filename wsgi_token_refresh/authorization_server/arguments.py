@@ -1,0 +1,60 @@
+"""What is wrong with the arguments of a collaborator, whatever they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+_LONGEST_TIMEOUT = 3600
+
+
+def text_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with a text that may be left out."""
+    if value is not None and not (isinstance(value, str) and is_unicode(value)):
+        yield f"{name}: is no text but {_kind(value)}; give text, or leave it out"
+
+
+def is_unicode(value: str | bytes) -> bool:
+    """Tell whether a text, or the bytes of one, can be sent: half a character cannot."""
+    try:
+        value.decode() if isinstance(value, bytes) else value.encode()
+    except UnicodeError:
+        return False
+    return True
+
+
+def truth_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with a truth value."""
+    if not isinstance(value, bool):
+        yield f"{name}: is neither True nor False but {_kind(value)}; say one of them"
+
+
+def callable_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with something that is called."""
+    if not callable(value):
+        yield f"{name}: is no function but {_kind(value)}; leave it out"
+
+
+def seconds_problems(name: str, value: object, example: str) -> Iterator[str]:
+    """Say what is wrong with a stretch of time that somebody waits."""
+    if not is_seconds(value, _LONGEST_TIMEOUT):
+        yield f"{name}: {value!r} is no number of seconds from above 0 to {_LONGEST_TIMEOUT}; say for example {example}"
+
+
+def is_seconds(value: object, most: float) -> bool:
+    """Tell whether a value is a number above 0 and up to a bound; an integer may be larger than any float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most
+
+
+def bundle_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with a path of certificates that may be left out."""
+    if value is None:
+        return
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        yield f"{name}: is no path but {_kind(value)}; give the path of a PEM file or directory"
+    elif not os.path.exists(value):
+        yield f"{name}: {os.fspath(value)!r} does not exist; give the path of a PEM file or directory"
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"

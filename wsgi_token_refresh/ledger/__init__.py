@@ -1,0 +1,1 @@
+"""One refresh for all, and nobody left behind: families, their records, and the single flight."""

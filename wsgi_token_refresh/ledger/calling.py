@@ -1,0 +1,221 @@
+"""Calling the authorization server: one request for each family at a time, and nothing that it answers is lost."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from ..errors import StoreError
+from ..per_process import PerProcess
+from ..tokens import Outcome, Pending, Refreshed, Rejected, Tokens, Unreachable, same_subject
+from . import rules
+from .flight import Asked, Endpoint, Flight
+from .looking import Looking
+from .records import Look
+from .rules import LONGEST_PAUSE, SEND_WITHIN, Family, State
+from .slots import Slots
+from .standing import Standing
+
+NO_TIME = "no time was left for the call: the store is slow"
+SLOT_WITHIN = 1.0
+"""Seconds for which a request waits for a free slot."""
+_MOST_LATE = 64
+
+log = logging.getLogger("wsgi_token_refresh")
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A call whose answer is still to come: what it was made for, under which nonce, and until when others wait for it.
+
+    That is in monotonic seconds; the answer is taken later too.
+    """
+
+    looking: Looking
+    look: Look
+    asked: Asked
+    nonce: str
+    pending: Pending
+    hopeful_until: float
+
+
+class Caller:
+    """Asks the authorization server for who must call, and writes down what it says.
+
+    ``patience`` is for how many seconds a request waits for an answer that its own good token makes needless.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        standing: Standing,
+        *,
+        patience: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._endpoint = endpoint
+        self._standing = standing
+        self._patience = min(patience, endpoint.answer_timeout)
+        self._monotonic = monotonic
+        self._slots = Slots(endpoint.max_calls, monotonic)
+        self._late: PerProcess[dict[str, _Late]] = PerProcess(dict)
+
+    def call(self, looking: Looking, look: Look, asked: Asked) -> Flight | None:
+        """Ask the authorization server; None where somebody else changed the record first."""
+        came, vouched = self._monotonic(), asked.vouched or rules.is_vouched(look.family)
+        left = asked.limit - came
+        with self._slots.take(good=asked.good, vouched=vouched, seconds=min(SLOT_WITHIN, left)) as free:
+            if not free or asked.limit <= self._monotonic():
+                why = "too many refreshes at once" if not free else NO_TIME
+                return self._standing.best(look, asked, Unreachable(False, why, 1.0))
+            began, nonce = self._monotonic(), secrets.token_hex(8)
+            called = self._called(look.family, nonce, look.now + began - came)
+            if not looking.records.swap(look.member, look.value, called):
+                return None
+            outcome = self._endpoint.refresh(
+                look.tokens.refresh_token or "",
+                patience=self._patience_of(asked),
+                may_send=lambda: self._monotonic() - began <= max(SEND_WITHIN, self._endpoint.timeout / 2),
+            )
+        return self._landed(looking, look, asked, nonce, outcome)
+
+    def collect(self) -> None:
+        """Take what answers of earlier calls of this process have come in meanwhile."""
+        late = self._late.made()
+        for family in list(late or ()):
+            self.wait_for(family, 0.0)
+
+    def finish(self, family: str) -> None:
+        """Wait for what is still to come, after the response of who asked has gone out."""
+        self.wait_for(family, self._endpoint.answer_timeout - self._patience)
+
+    def wait_for(self, family: str, seconds: float) -> bool:
+        """Wait for the answer to a call of this process about a family; False where there is none to hope for."""
+        late = (self._late.made() or {}).pop(family, None)
+        if late is None:
+            return False
+        is_hopeful = self._monotonic() < late.hopeful_until
+        outcome = late.pending.outcome(seconds if is_hopeful else 0.0)
+        if outcome is None:
+            self._await(late)
+            return is_hopeful
+        self._landed(late.looking, late.look, late.asked, late.nonce, outcome)
+        what = type(outcome).__name__
+        log.info("the answer to an earlier refresh came late: %s session=%s", what, late.look.member.name)
+        return True
+
+    def _called(self, family: Family, nonce: str, now: float) -> Family:
+        lasts = self._endpoint.timeout + self._endpoint.answer_timeout + SEND_WITHIN
+        return rules.called(family, nonce, now + lasts, lasts)
+
+    def _patience_of(self, asked: Asked) -> float:
+        """Tell how long to wait for the answer: to give up what was sent may cost the session, and a good token waits
+        for nobody. Where the refresh kills that token, nothing is left to pass with.
+        """
+        may_leave = asked.good and self._endpoint.old_access_token_survives
+        return self._patience if may_leave else self._endpoint.answer_timeout
+
+    def _landed(self, looking: Looking, look: Look, asked: Asked, nonce: str, outcome: Outcome) -> Flight:
+        """Write down what came of a call, and answer who made it."""
+        if isinstance(outcome, Unreachable) and outcome.pending is not None:
+            hopeful_until = self._monotonic() + LONGEST_PAUSE
+            self._await(_Late(looking, look, asked, nonce, outcome.pending, hopeful_until))
+            if self._patience_of(asked) < self._endpoint.answer_timeout:
+                return replace(self._standing.best(look, asked, replace(outcome, pending=None)), late=True)
+        if isinstance(outcome, Refreshed):
+            outcome = self._of_the_same_subject(look, outcome)
+        if isinstance(outcome, Refreshed):
+            return self._keep(looking, look, asked, outcome)
+        self._remember_refusal(looking, look, asked, outcome)
+        return self._write_down(looking, look, asked, nonce, outcome)
+
+    def _await(self, late: _Late) -> None:
+        """Keep a call whose answer is still to come; the oldest makes room."""
+        awaited = self._late.get()
+        awaited[late.look.member.family] = late
+        while len(awaited) > _MOST_LATE:
+            awaited.pop(next(iter(awaited))).pending.close()
+
+    def _of_the_same_subject(self, look: Look, outcome: Refreshed) -> Refreshed | Rejected:
+        tokens, before = outcome.tokens, look.tokens
+        if tokens.access_token is None:
+            # The refresh token alone is the session; the access token from before is as good as it was.
+            again, until = tokens.refresh_token, tokens.refresh_expires_at
+            return Refreshed(replace(before, refresh_token=again, refresh_expires_at=until))
+        if same_subject(before.access_token, tokens.access_token):
+            return outcome
+        self._revoke_unless_it_stayed(look, tokens)
+        return Rejected("subject_changed")
+
+    def _remember_refusal(self, looking: Looking, look: Look, asked: Asked, outcome: Rejected | Unreachable) -> None:
+        if outcome.rule and not (isinstance(outcome, Rejected) and outcome.ends_session):
+            with suppress(StoreError):
+                looking.records.refused_again(look, asked.tokens, outcome.rule, self._standing.clock())
+
+    def _keep(self, looking: Looking, look: Look, asked: Asked, outcome: Refreshed) -> Flight:
+        try:
+            member = looking.records.keep(look, outcome.tokens, self._standing.hand_over)
+        except StoreError:
+            member = look.member
+            looking.save_later(look, outcome.tokens)
+        if member is None:
+            return self._from_record(looking, look, asked, outcome)
+        return Flight(outcome, member, own=True)
+
+    def _write_down(self, looking: Looking, look: Look, asked: Asked, nonce: str, outcome: Outcome) -> Flight:
+        wrote: Family | None
+        try:
+            wrote = looking.records.change(look.member, lambda family, now: self._after(family, now, nonce, outcome))
+            if wrote is not None and wrote.state is State.REFUSED and not rules.is_vouched(wrote):
+                looking.records.bury(look.member, look.tokens, wrote)
+        except StoreError:
+            wrote = look.family
+        if wrote is None:
+            return self._from_record(looking, look, asked, outcome)
+        if isinstance(outcome, Rejected) and outcome.ends_session:
+            pause = look.family.pause
+            return Flight(outcome, look.member, own=True, lost=pause.reason if pause and pause.sent else "")
+        return replace(self._standing.best(look, asked, outcome), own=True)
+
+    def _after(self, family: Family, now: float, nonce: str, outcome: Outcome) -> Family | None:
+        if not rules.is_callers(family, nonce):
+            return None
+        if isinstance(outcome, Unreachable):
+            single_use = self._endpoint.single_use
+            return rules.unanswered(
+                family,
+                now,
+                outcome.reason,
+                sent=outcome.sent and single_use,
+                retry_after=outcome.retry_after,
+                at_once=outcome.sent and not single_use,
+            )
+        code = outcome.code if isinstance(outcome, Rejected) else ""
+        refused = isinstance(outcome, Rejected) and outcome.ends_session
+        return rules.refused(family, code) if refused else rules.paused(family, now, code)
+
+    def _from_record(self, looking: Looking, look: Look, asked: Asked, outcome: Outcome) -> Flight:
+        """Answer whoever's outcome was not written: the record has gone on without it."""
+        try:
+            newest = looking.records.look(look.member)
+        except StoreError:
+            newest = None
+        over = None if newest is None else self._standing.over(newest, let_in=asked.forced)
+        if over is not None and isinstance(outcome, Refreshed):
+            self._revoke_unless_it_stayed(look, outcome.tokens)
+        if over is not None:
+            return Flight(over, look.member)
+        lost = Unreachable(True, "another refresh of this session is under way", 1.0)
+        return self._standing.best(newest or look, asked, lost)
+
+    def _revoke_unless_it_stayed(self, look: Look, tokens: Tokens) -> None:
+        # Without rotation a sign-in may have got the same token again, and sign-out has revoked it itself.
+        if tokens.refresh_token == look.tokens.refresh_token:
+            return
+        failed = self._endpoint.revoke(tokens.refresh_token or "")
+        if failed is not None:
+            log.warning("a refresh token that nobody will use could not be revoked: %s", failed)

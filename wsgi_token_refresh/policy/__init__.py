@@ -1,0 +1,1 @@
+"""What is decided: paths, routes and decisions, as values without I/O."""
