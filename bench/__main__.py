@@ -1,4 +1,4 @@
-"""Measures everything and writes ``bench/RESULTS.md``: about eight minutes, or ``--quick`` in half a minute."""
+"""Measures everything and writes ``bench/RESULTS.md``: about twelve minutes, or ``--quick`` in half a minute."""
 
 from __future__ import annotations
 
@@ -6,9 +6,33 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from . import kinds, material, memory, passing, refreshing, report, scaling, storm, waiting
+from . import (
+    crowded,
+    full_store,
+    kinds,
+    many_people,
+    material,
+    memory,
+    passing,
+    refreshing,
+    report,
+    scaling,
+    storm,
+    waiting,
+)
 
-PARTS = ("passing", "kinds", "refreshing", "storm", "memory", "waiting", "scaling")
+PARTS = (
+    "passing",
+    "kinds",
+    "refreshing",
+    "storm",
+    "memory",
+    "waiting",
+    "scaling",
+    "full_store",
+    "many_people",
+    "crowded",
+)
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
@@ -56,6 +80,19 @@ def _scaling(found: report.Found, quick: bool) -> None:
     found.scaling = scaling.measure(300 if quick else 5000)
 
 
+def _full_store(found: report.Found, quick: bool) -> None:
+    found.full = full_store.measure((0, 10_000), seconds=1) if quick else full_store.measure(seconds=8)
+
+
+def _many_people(found: report.Found, quick: bool) -> None:
+    crowds = (1, 100) if quick else many_people.PEOPLE
+    found.crowds = [many_people.measure(size, people) for size in material.SIZES for people in crowds]
+
+
+def _crowded(found: report.Found, quick: bool) -> None:
+    found.crowded = crowded.measure(waves=1 if quick else 6)
+
+
 _MEASURE = {
     "passing": _passing,
     "kinds": _kinds,
@@ -64,6 +101,9 @@ _MEASURE = {
     "memory": _memory,
     "waiting": _waiting,
     "scaling": _scaling,
+    "full_store": _full_store,
+    "many_people": _many_people,
+    "crowded": _crowded,
 }
 
 
