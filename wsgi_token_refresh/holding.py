@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .errors import StoreError
 from .memo import Memo, digest
 from .policy.decision import Access, access_of
 from .tokens import (
@@ -69,8 +70,17 @@ class Held:
         """Tell whether there is a refresh token."""
         return self.tokens.refresh_token is not None
 
+    @property
+    def may_be_a_session(self) -> bool:
+        """Tell whether these tokens pass, could be refreshed, or are such as nobody can judge just now."""
+        return self.refreshable or self.access not in (Access.BAD, Access.UNSAID)
+
 
 NOTHING = Held(Tokens(), Access.BAD)
+UNREAD = Held(Tokens(), Access.UNREAD, reason=Access.UNREAD.value)
+
+Found = Sequence[Tokens] | StoreError
+"""What one kind of session has read of a request, or why nobody can say whether there is a session."""
 
 
 class Assessor:
@@ -140,7 +150,20 @@ class Assessor:
             return False
         return isinstance(self._verify(tokens.access_token), Verified)
 
-    def first_good(self, candidates: Sequence[Tokens]) -> Held:
+    def first_session(self, kinds: Sequence[Found]) -> Held:
+        """Hold the session of the first kind that has one, be it that its access token has run out.
+
+        A cookie of a later kind is no reason to leave that session: others may have been able to write it.
+        """
+        first = NOTHING
+        for found in kinds:
+            held = UNREAD if isinstance(found, StoreError) else self._first_good(found)
+            if held.may_be_a_session:
+                return held
+            first = held if first is NOTHING else first
+        return first
+
+    def _first_good(self, candidates: Sequence[Tokens]) -> Held:
         """Assess candidates in turn: the first that is good, else the first that can be refreshed, else the first."""
         first = NOTHING
         for tokens in candidates:

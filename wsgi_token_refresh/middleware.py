@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from . import wsgi
 from .authorization_server.token_endpoint import TokenEndpoint
 from .errors import ConfigurationError, StoreError
-from .holding import NOTHING, Assessor, Held, Verifier
+from .holding import NOTHING, Assessor, Found, Held, Verifier
 from .ledger.flight import Flight
 from .ledger.rules import SEND_WITHIN
-from .ledger.single_flight import STORE_DOWN, WAIT_TIMEOUT, Refresher
+from .ledger.single_flight import WAIT_TIMEOUT, Refresher
 from .observing.journal import Journal
 from .passing import Passing
 from .policy.decision import (
@@ -39,6 +39,7 @@ from .policy.decision import (
 )
 from .policy.paths import is_plain
 from .policy.routes import Routes, Rule
+from .sessions.cookies import MOST_VALUES
 from .sessions.kind import SessionKind
 from .sessions.several import Several
 from .sessions.token_cookies import TokenCookies
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _NO_FLIGHT = Flight(None)
-_UNREAD = Held(Tokens(), Access.UNREAD, reason=STORE_DOWN)
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
 _MOST_WITHIN_ITSELF = 8
 _PASSING_METHODS = ("GET", "HEAD")
@@ -77,7 +77,7 @@ class _Decided:
 
     request: Request
     rule: Rule
-    candidates: Sequence[Tokens] | None
+    found: Sequence[Found]
     shown: Tokens
     held: Held
     flight: Flight
@@ -124,11 +124,13 @@ class TokenRefreshMiddleware:
             _problems_of_seconds(refresh_before=refresh_before, hand_over=hand_over, wait_timeout=wait_timeout),
         )
         kind: SessionKind = TokenCookies() if session is None else session
-        kind = Several(kind, session_reads) if session_reads else kind
+        several = Several(kind, session_reads)
+        kind = several if session_reads else kind
         store = default_store(clock=clock) if store is None else store
         self._app = app
         self._routes = routes
         self._kind = kind
+        self._load_each = several.load_each
         self._clock = clock
         longest_call = token_endpoint.timeout + token_endpoint.answer_timeout + SEND_WITHIN
         self._journal = Journal(clock, monotonic, url=token_endpoint.identity[0], longest_call=longest_call)
@@ -182,20 +184,20 @@ class TokenRefreshMiddleware:
     def _walk(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
-        candidates, flight = self._candidates(environ, request, rule), _NO_FLIGHT
-        held = _UNREAD if candidates is None else self._assessor.first_good(candidates)
+        found, flight = self._found(environ, request, rule), _NO_FLIGHT
+        held = self._assessor.first_session(found)
         shown = held.tokens
         decision = decide(
             rule, request, held.access, refreshable=held.refreshable, passes_preflight=self._routes.passes_preflight
         )
         if isinstance(decision, Refresh) or self._is_to_be_looked_up(rule, decision, held):
             looks, may_call = not isinstance(decision, Refresh), may_refresh(rule, request)
-            held, flight = self._consult(held, candidates or (), looks=looks, may_call=may_call)
+            held, flight = self._consult(held, _tokens_of(found), looks=looks, may_call=may_call)
             shown = held.tokens
             held = self._services.landed(flight, held)
             decision = _with_a_way_out(settle(rule, request, held.access, flight.outcome), flight)
         self._journal.decided(environ, rule, decision, flight, held=held, began=began)
-        decided = _Decided(request, rule, candidates, shown, held, flight, decision)
+        decided = _Decided(request, rule, found, shown, held, flight, decision)
         return self._carry_out(environ, start_response, decided)
 
     # Passing: what every request pays.
@@ -240,15 +242,15 @@ class TokenRefreshMiddleware:
 
     # Deciding.
 
-    def _candidates(self, environ: WSGIEnvironment, request: Request, rule: Rule) -> Sequence[Tokens] | None:
-        """Give the tokens that came along; none where another site sent them, None where nobody can say."""
+    def _found(self, environ: WSGIEnvironment, request: Request, rule: Rule) -> Sequence[Found]:
+        """Read what came along of each kind of session; nothing where another site sent it."""
         if rule is Rule.PUBLIC or request.cross_site:
             return ()
-        try:
-            return self._kind.load(environ.get("HTTP_COOKIE", ""))
-        except StoreError as error:
-            self._journal.store_down(error)
-            return None
+        found = self._load_each(environ.get("HTTP_COOKIE", ""))
+        for each in found:
+            if isinstance(each, StoreError):
+                self._journal.store_down(each)
+        return found
 
     def _rule_for(self, environ: WSGIEnvironment) -> Rule:
         return max(map(self._routes.rule_for, wsgi.paths_of(environ)))
@@ -290,7 +292,8 @@ class TokenRefreshMiddleware:
         cookie, decision = environ.get("HTTP_COOKIE", ""), decided.decision
         state = decision.state if isinstance(decision, Pass) else ANONYMOUS
         unread = decided.rule is Rule.PUBLIC and not decided.request.cross_site
-        came_along = None if unread else decided.candidates
+        unread = unread or any(isinstance(each, StoreError) for each in decided.found)
+        came_along = None if unread else _tokens_of(decided.found)
         session = TokenSession(self._services, environ, cookie, decided.held, state)
         session.took(decided.flight, came_along, decided.shown)
         session.is_foreign = decided.request.cross_site and not self._routes.takes_posts(environ.get("PATH_INFO", ""))
@@ -327,6 +330,12 @@ class TokenRefreshMiddleware:
         if goes and flight.member is not None and _is_over(flight) and self._refresher.take_refusal(flight.member):
             return self._kind.expire()
         return []
+
+
+def _tokens_of(found: Sequence[Found]) -> Sequence[Tokens]:
+    """Give all tokens that were read, in the order in which they are to be tried."""
+    read = [tokens for each in found if not isinstance(each, StoreError) for tokens in each]
+    return read[:MOST_VALUES]
 
 
 def _with_a_way_out(decision: Answer, flight: Flight) -> Answer:

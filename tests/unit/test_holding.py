@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.unit.ledger.test_single_flight import NOW, Clock, issued
-from wsgi_token_refresh.holding import NOTHING, Assessor
+from wsgi_token_refresh.errors import StoreError
+from wsgi_token_refresh.holding import NOTHING, UNREAD, Assessor
 from wsgi_token_refresh.policy.decision import Access
 from wsgi_token_refresh.tokens import Failed, KeysUnavailable, Tokens, Verified, unverified_claims
 
@@ -150,7 +151,47 @@ def test_without_a_verifier_nobody_is_vouched_for(clock):
     ],
 )
 def test_of_several_is_held(assessor, candidates, expected):
-    assert assessor.first_good(candidates).tokens == expected
+    assert assessor.first_session([candidates]).tokens == expected
+
+
+TORN = replace(ALONE, access_token="torn")
+DOWN = StoreError("down")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        pytest.param([], NOTHING.tokens, id="nothing of no kind"),
+        pytest.param([[], []], NOTHING.tokens, id="nothing of kinds that have nothing"),
+        pytest.param([[EXPIRED], [FULL]], EXPIRED, id="what can be refreshed, though a later kind has a good one"),
+        pytest.param([[issued(4, NOW)], [FULL]], issued(4, NOW), id="what is good, though a later kind has a good one"),
+        pytest.param([[], [FULL]], FULL, id="that of a later kind where the first has none"),
+        pytest.param([[ALONE, TORN], [FULL]], FULL, id="that of a later kind where the first has only what is useless"),
+        pytest.param([[], [EXPIRED], [FULL]], EXPIRED, id="of later kinds too the first that has one"),
+        pytest.param([[ALONE], [TORN]], ALONE, id="the first where all are useless"),
+        pytest.param([[], [TORN]], TORN, id="what is useless rather than nothing"),
+        pytest.param([DOWN, [FULL]], UNREAD.tokens, id="nothing while nobody can say what the first has"),
+        pytest.param([[FULL], DOWN], FULL, id="that of the first whatever is down behind it"),
+        pytest.param([[ALONE], DOWN], UNREAD.tokens, id="nothing while nobody can say what may be better"),
+    ],
+)
+def test_of_several_kinds_is_held(assessor, kinds, expected):
+    assert assessor.first_session(kinds).tokens == expected
+
+
+def test_a_kind_that_nobody_can_read_is_unread(assessor):
+    assert assessor.first_session([DOWN]).access is Access.UNREAD
+
+
+def test_what_cannot_be_verified_just_now_may_be_a_session(assessor, verifier, clock):
+    verifier.has_keys = False
+    unknown = replace(FULL, refresh_token=None)
+    assert assessor.first_session([[unknown], [issued(4, NOW)]]).tokens == unknown
+
+
+def test_an_opaque_token_alone_that_says_nothing_of_its_end_is_no_session(clock):
+    assessor = Assessor(None, refresh_before=300.0, clock=clock)
+    assert assessor.first_session([[Tokens("opaque")], [FULL]]).tokens == FULL
 
 
 def test_what_is_held_shows_no_token_and_no_claims(assessor):

@@ -30,6 +30,7 @@ class Kinds:
     def __init__(self, lint, served, clock):
         self.lint, self.served, self.clock = lint, served, clock
         self.store = Disturbed(clock)
+        self.user = "lovelace"
 
     def kind(self, name, **options):
         if name == "token_cookies":
@@ -57,7 +58,7 @@ class Kinds:
         """Sign in and out where the path says so."""
         session = get_session(environ)
         if environ["PATH_INFO"] == "/enter":
-            session.sign_in(self.served.server.login("lovelace"))
+            session.sign_in(self.served.server.login(self.user))
         if environ["PATH_INFO"] == "/leave" or environ["QUERY_STRING"] == "leave":
             session.sign_out()
         if environ["QUERY_STRING"] == "refresh":
@@ -269,9 +270,120 @@ def test_an_id_that_was_planted_gets_nobody_s_tokens(kinds):
     ahead.later(LIFETIME + 1)
     victim = behind.signed_in("victim")
     ahead.later(IN_WINDOW)
-    answer = ask(ahead, both(attacker, victim))
-    assert answer.json["sub"] == "victim"
-    assert ask(ahead, both(attacker)).json["sub"] == "lovelace"
+    for each in (ahead, behind):
+        ask(each, both(attacker, victim))
+        assert ask(ahead, both(attacker)).json["sub"] == "lovelace"
+
+
+PLANTED = pytest.mark.parametrize(
+    ("writes", "reads"),
+    [("sealed", "token_cookies"), ("server_side", "token_cookies"), ("server_side", "sealed")],
+)
+
+
+def planted(kinds, writes, reads, victim_of="writes"):
+    """Give the world that changes over, and the jars of a victim and of an attacker who can write the old kind only."""
+    kind = kinds.kind(writes, prefix="__Host-")
+    old = kinds.world(reads)
+    attacker = kinds.signed_in(old)
+    kinds.user = "ada"
+    victim = kinds.signed_in(kinds.world(kind) if victim_of == "writes" else old)
+    return kinds.world(kind, reads=[reads]), victim, attacker
+
+
+def take(browser, answer):
+    """Keep what an answer sets."""
+    for each in answer.headers.getlist("Set-Cookie"):
+        cookie, _, value = each.partition(";")[0].partition("=")
+        browser.set_cookie(cookie, value) if value else browser.delete_cookie(cookie)
+    return answer
+
+
+@PLANTED
+def test_a_cookie_that_was_planted_takes_no_session_over_whose_access_token_has_run_out(kinds, writes, reads):
+    world, victim, attacker = planted(kinds, writes, reads)
+    for _ in range(3):
+        world.later(LIFETIME + 1)
+        # The attacker keeps the own token good all the time, and plants it anew.
+        assert take(attacker, ask(kinds.world(reads), both(attacker))).json["sub"] == "lovelace"
+        for order in ((victim, attacker), (attacker, victim)):
+            answer = ask(world, both(*order))
+            assert (answer.status_code, answer.json["sub"]) == (200, "ada")
+            assert all(f"{name}=;" in "".join(answer.headers.getlist("Set-Cookie")) for name in names(attacker))
+        take(victim, answer)
+        assert names(victim) == names_of(writes)
+        assert ask(world, both(victim)).json["sub"] == "ada"
+    assert world.server.counts()["refused"] == 0
+
+
+def names_of(kind):
+    return {"__Host-token_session.0"} if kind == "sealed" else {"__Host-token_session_id"}
+
+
+@PLANTED
+def test_who_has_only_the_old_kind_is_moved_over_and_its_cookies_are_expired(kinds, writes, reads):
+    world, victim, _ = planted(kinds, writes, reads, victim_of="reads")
+    world.later(LIFETIME + 1)
+    assert take(victim, ask(world, both(victim))).json["sub"] == "ada"
+    assert names(victim) == names_of(writes)
+    assert ask(world, both(victim)).json["sub"] == "ada"
+
+
+@PLANTED
+def test_what_cannot_be_read_of_the_kind_that_writes_keeps_nobody_from_moving_over(kinds, writes, reads):
+    world, victim, _ = planted(kinds, writes, reads, victim_of="reads")
+    lost = SealedCookie(keys=[OTHER_KEY], prefix="__Host-")
+    sealed = both(kinds.signed_in(kinds.world(lost)))
+    unreadable = sealed if writes == "sealed" else f"__Host-token_session_id={'x' * 43}"
+    for torn in (unreadable, unreadable[:-9], unreadable.partition("=")[0] + "=", f"{unreadable}; {unreadable}"):
+        header = f"{torn}; {both(victim)}"
+        assert ask(world, header).json["sub"] == "ada"
+    world.later(LIFETIME + 1)
+    answer = ask(world, f"{unreadable}; {both(victim)}")
+    assert answer.json["sub"] == "ada"
+    take(victim, answer)
+    assert names(victim) == names_of(writes)
+    assert ask(world, both(victim)).json["sub"] == "ada"
+
+
+@PLANTED
+def test_a_session_that_is_over_keeps_nobody_from_moving_over(kinds, writes, reads):
+    world, dead, living = planted(kinds, writes, reads)
+    (tokens,) = kinds.kind(writes, prefix="__Host-").load(both(dead))
+    assert world.endpoint.revoke(tokens.refresh_token) is None
+    world.later(LIFETIME + 1)
+    assert ask(world, both(dead, living)).json["sub"] == "lovelace"
+
+
+@PLANTED
+def test_who_signs_out_is_signed_out_of_what_every_kind_has(kinds, writes, reads):
+    world, victim, other = planted(kinds, writes, reads)
+    header = both(victim, other)
+    answer = Browser(world.app, use_cookies=False).get("/leave", headers={"Cookie": header})
+    assert answer.json["state"] == "anonymous"
+    assert world.server.counts()["live"] == 0
+    assert ask(world, header).status_code == 401
+
+
+def test_the_other_kinds_are_tried_in_the_order_in_which_they_are_named(kinds):
+    old = {kind: kinds.signed_in(kinds.world(kind)) for kind in ("token_cookies", "sealed")}
+    kinds.user = "ada"
+    old["sealed"] = kinds.signed_in(kinds.world("sealed"))
+    for reads, sub in ((["sealed", "token_cookies"], "ada"), (["token_cookies", "sealed"], "lovelace")):
+        assert ask(kinds.world("server_side", reads=reads), both(*old.values())).json["sub"] == sub
+
+
+def test_refreshed_tokens_that_do_not_fit_go_into_no_cookie_of_another_kind(kinds):
+    world, victim, attacker = planted(kinds, "sealed", "token_cookies")
+    world.later(LIFETIME + 1)
+    kind = world.middleware._kind._writes
+    kind._max_bytes = 1
+    answer = ask(world, both(victim, attacker))
+    assert (answer.status_code, answer.json["sub"]) == (200, "ada")
+    assert answer.headers.getlist("Set-Cookie") == []
+    kind._max_bytes = 7 * 1024
+    assert ask(world, both(victim)).json["sub"] == "ada"
+    assert world.server.counts()["refused"] == 0
 
 
 @pytest.mark.parametrize("first", ["behind", "ahead"])
@@ -341,14 +453,35 @@ def test_who_cannot_change_over_while_the_store_fails_goes_on_as_they_came(kinds
     assert world.server.counts()["refused"] == 0
 
 
-def test_good_token_cookies_count_while_the_store_of_another_kind_is_down(kinds):
+@pytest.mark.parametrize(
+    ("has", "statuses"),
+    [
+        pytest.param(("token_cookies",), [200, 200], id="who has token cookies alone passes"),
+        pytest.param(("server_side",), [503, 503], id="nobody can say what lies in the store"),
+        pytest.param(("server_side", "token_cookies"), [200, 503], id="what lies in the store is no planted cookie's"),
+    ],
+)
+def test_while_the_store_of_another_kind_is_down(kinds, has, statuses):
     behind, ahead = (
         kinds.world("token_cookies", reads=["server_side"]),
         kinds.world("server_side", reads=["token_cookies"]),
     )
-    header = both(kinds.signed_in(ahead), kinds.signed_in(behind))
+    header = both(*(kinds.signed_in(kinds.world(kind)) for kind in has))
     with down(kinds.store):
-        assert [ask(world, header).status_code for world in (behind, ahead)] == [200, 200]
+        answers = [ask(world, header) for world in (behind, ahead)]
+    assert [each.status_code for each in answers] == statuses
+    assert all("Set-Cookie" not in each.headers for each in answers)
+    assert [ask(world, header).status_code for world in (behind, ahead)] == [200, 200]
+
+
+def test_a_sign_out_that_waits_for_its_store_keeps_nobody_else_from_moving_over(kinds):
+    world = kinds.world("server_side", reads=["token_cookies"])
+    leaving = kinds.signed_in(world)
+    header = both(kinds.signed_in(kinds.world("token_cookies")))
+    with down(kinds.store):
+        leaving.get("/leave")
+        assert ask(world, header).status_code == 200
+        assert ask(world, "").status_code == 401
 
 
 @EVERY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import ConfigurationError, CookieError, StoreError
+from ..holding import Found
 from ..tokens import Tokens
 from .cookies import MOST_VALUES, cookie_name
 from .kind import Renewed, SessionKind
@@ -14,13 +15,14 @@ class Several:
     """Writes as one kind of session does, and reads older (or coming) ones too, so that a deployment can change over.
 
     Who is read from another kind is written as the first with the next refresh or sign-in, and the cookies of the
-    other are expired with it. Raises ``ConfigurationError`` for a kind that is named twice.
+    other are expired with it. Who has a session of the first kind is never read from another. Raises
+    ``ConfigurationError`` for a kind that is named twice.
     """
 
     def __init__(self, writes: SessionKind, reads: Sequence[SessionKind]) -> None:
         self._writes = writes
         self._others = tuple(reads)
-        kinds = (writes, *self._others)
+        self._kinds = kinds = (writes, *self._others)
         if len({repr(each) for each in kinds}) < len(kinds):
             raise ConfigurationError(
                 ["session_reads: names a kind of session twice, or the one that writes; leave one out"]
@@ -36,20 +38,20 @@ class Several:
 
     def load(self, cookie: str) -> tuple[Tokens, ...]:
         """Read what is there, that of the kind that writes first; raises ``StoreError`` where nothing else is found."""
-        found: tuple[Tokens, ...] = ()
-        down: StoreError | None = None
-        for kind in (self._writes, *self._others):
-            try:
-                found += kind.load(cookie)
-            except StoreError as error:
-                down = error
-        if down is not None and not found:
-            raise down
+        each = self.load_each(cookie)
+        found = tuple(tokens for of_kind in each if not isinstance(of_kind, StoreError) for tokens in of_kind)
+        for error in each:
+            if isinstance(error, StoreError) and not found:
+                raise error
         return found[:MOST_VALUES]
+
+    def load_each(self, cookie: str) -> tuple[Found, ...]:
+        """Read what each kind has, the one that writes first, then in the order in which the others are named."""
+        return tuple(_found(kind, cookie) for kind in self._kinds)
 
     def without_refresh_token(self, cookie: str) -> str:
         """Cut out what public routes must not see of any kind."""
-        for kind in (self._writes, *self._others):
+        for kind in self._kinds:
             cookie = kind.without_refresh_token(cookie)
         return cookie
 
@@ -68,7 +70,8 @@ class Several:
     def renew(self, tokens: Tokens, now: float, cookie: str = "", shown: Tokens | None = None) -> Renewed:
         """Write refreshed tokens as the kind that writes, and whoever came with another as one that begins.
 
-        So does who came with several: their tokens may be those of another session than the one that is written.
+        So does who came with several: their tokens may be those of another session than the one that is written, and
+        an answer that expires cookies must set its own, in whatever order answers come.
         """
         if self._of_the_first(cookie) == cookie:
             return self._writes.renew(tokens, now, cookie, shown)
@@ -78,20 +81,21 @@ class Several:
             return self._kept(tokens, now, cookie, shown), error
 
     def _kept(self, tokens: Tokens, now: float, cookie: str, shown: Tokens | None) -> list[str]:
-        """Renew the session as it came: better than lost."""
-        for other in self._others:
-            if other.load(cookie):
-                return other.renew(tokens, now, cookie, shown)[0]
+        """Renew the session as it came: better than lost. A kind that has not shown it is given nothing of it."""
+        for kind in self._kinds:
+            found = _found(kind, cookie)
+            if not isinstance(found, StoreError) and shown in found:
+                return kind.renew(tokens, now, cookie, shown)[0]
         return []
 
     def end(self, cookie: str) -> None:
         """End what every kind has of it; raises ``StoreError``."""
-        for kind in (self._writes, *self._others):
+        for kind in self._kinds:
             kind.end(cookie)
 
     def handle_of(self, cookie: str) -> str | None:
         """Name the session as the first kind does that has it in a list."""
-        handles = (kind.handle_of(cookie) for kind in (self._writes, *self._others))
+        handles = (kind.handle_of(cookie) for kind in self._kinds)
         return next((handle for handle in handles if handle is not None), None)
 
     def expire(self) -> list[str]:
@@ -110,3 +114,11 @@ class Several:
 
     def _expired(self) -> list[str]:
         return [cookie for other in self._others for cookie in other.expire()]
+
+
+def _found(kind: SessionKind, cookie: str) -> Found:
+    """Read what a kind has; its store matters only to who shows a cookie of that kind."""
+    try:
+        return kind.load(cookie)
+    except StoreError as error:
+        return () if kind.for_application(cookie, None) == cookie else error
