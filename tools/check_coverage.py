@@ -27,6 +27,7 @@ CORE = [
     "sessions/cookies",
     "token_session",
     "tokens",
+    "written",
     "wsgi",
 ]
 REST = 95.0

@@ -41,6 +41,7 @@ HOUSE = {
         "arguments",
     ),
     "policy": ("decision", "routes", "paths", "origins"),
+    "written": (),
     "tokens": (),
     "memo": (),
     "secret_files": (),

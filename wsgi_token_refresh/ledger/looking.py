@@ -44,7 +44,9 @@ class Looking:
     def find(self, tokens: Tokens) -> Look | None:
         """Find the family of these tokens, or the one to which it gave way while they were welcome."""
         look = self.records.find(tokens)
-        while look is not None and look.leads_to is not None:
+        for _ in range(ATTEMPTS):
+            if look is None or look.leads_to is None:
+                return look
             if not rules.is_welcome(look.family, look.member.generation, look.now, self._hand_over):
                 return look
             look = self.records.look(look.leads_to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any
 
 from ..errors import StoreError
 from ..stores.protocol import Entry, Store
-from ..tokens import Tokens
+from ..tokens import Tokens, numeric_date
+from ..written import count, listed, name, text, tokens_of
 from . import rules
 from .rules import Family, Row, State
 from .sealing import Marks, fingerprint, key_under, new_key, seal, unseal
@@ -23,6 +25,7 @@ A_WHILE = 60.0
 NO_HICCUP = 600.0
 BARE_REFUSAL = "400:"
 """The rule that names a 400 without a body."""
+_REASON = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 ATTEMPTS = 32
 """How often a compare-and-set is tried before the store is called unusable."""
 
@@ -215,7 +218,7 @@ class Records:
     def buried(self, tokens: Tokens) -> str | None:
         """Tell why a refresh token is refused that has left nothing else."""
         value = self._store.read(_grave_key(self._fingerprint(tokens))).value
-        return None if value is None else value.decode("ascii", "replace")
+        return value.decode("ascii") if value is not None and _REASON.fullmatch(value) else None
 
     def refused_again(self, look: Look, tokens: Tokens, rule: str, now: float) -> None:
         """Remember since when a refresh token is refused in this way, unless it was good in between."""
@@ -272,14 +275,17 @@ class Records:
         plain = None if family is None else unseal(member.key, family.sealed, member.family)
         if family is None or plain is None:
             return None
-        said = json.loads(plain)
-        tokens, lead = self._tokens(member, said[:_GENUINE], said[_GENUINE]), said[_GENUINE + 1 :]
-        leads_to = Member(lead[0], lead[1], bytes.fromhex(lead[2])) if lead else None
+        try:
+            said = listed(plain, _GENUINE + 1)
+            tokens, leads_to = self._tokens(member, said[:_GENUINE], said[_GENUINE]), _lead(said[_GENUINE + 1 :])
+        except ValueError:
+            return None
         return Look(member, entry.value, rules.as_of(family, entry.now), tokens, entry.now, leads_to)
 
     def _tokens(self, member: Member, said: list[Any], mark: object) -> Tokens:
         """Read tokens: those that came out of a browser are no pair, and genuine is what bears our mark."""
-        tokens = replace(Tokens(*said), genuine=self._marks.are_genuine(mark, member.family, said))
+        tokens = tokens_of(said)
+        tokens = replace(tokens, genuine=self._marks.are_genuine(mark, member.family, said))
         return tokens if mark else unproven(tokens)
 
     def _fingerprint(self, tokens: Tokens) -> str:
@@ -291,12 +297,20 @@ def unproven(tokens: Tokens) -> Tokens:
     return replace(tokens, access_token=None, expires_at=None, lifetime=None)
 
 
+def _lead(said: list[Any]) -> Member | None:
+    if not said:
+        return None
+    family, generation, key = said[:3]
+    return Member(name(family), count(generation), bytes.fromhex(name(key)))
+
+
 def _decode_refusals(value: bytes | None) -> Refusals | None:
     try:
-        rule, since = json.loads(value or b"null")
-        return Refusals(str(rule), float(since))
-    except (ValueError, TypeError):
+        rule, since, *_ = listed(value or b"[]", 2)
+        known, since = text(rule), numeric_date(since)
+    except ValueError:
         return None
+    return None if since is None else Refusals(known, since)
 
 
 def _row_key(named: str) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from ..written import count, fields_of, listed, name, number, text
+
 FIRST_PAUSE = 2.0
 FIRST_PAUSE_UNSENT = 0.5
 LONGEST_PAUSE = 60.0
@@ -244,9 +246,9 @@ def decode_row(value: bytes) -> Row | None:
     """Read a row; None for bytes that are none."""
     head, _, sealed_key = value.partition(b"\n")
     try:
-        family, generation = json.loads(head)
-        return Row(str(family), int(generation), sealed_key)
-    except (ValueError, TypeError):
+        family, generation, *_ = listed(head, 2)
+        return Row(name(family), count(generation), sealed_key)
+    except ValueError:
         return None
 
 
@@ -272,22 +274,39 @@ def decode_family(value: bytes) -> Family | None:
     """Read a family; None for bytes that are none."""
     head, _, sealed = value.partition(b"\n")
     try:
-        current, expires_at, refreshed_at, welcome, oldest, passed, state, reason, calling, pause = json.loads(head)
+        said = listed(head, 10)
+        current, expires_at, refreshed_at, welcome, oldest, passed, state, reason, calling, pause = said[:10]
         return Family(
-            current,
+            count(current),
             sealed,
-            expires_at,
-            refreshed_at,
-            tuple((generation, fingerprint) for generation, fingerprint in welcome),
-            oldest,
-            tuple(Passed(*each) for each in passed),
+            None if expires_at is None else number(expires_at),
+            number(refreshed_at),
+            tuple(_welcome(*fields_of(each, 2)[:2]) for each in fields_of(welcome)),
+            count(oldest),
+            tuple(_passed(*fields_of(each, 3)[:3]) for each in fields_of(passed)),
             State(state),
-            reason,
-            calling and Calling(*calling),
-            pause and Pause(*pause),
+            text(reason),
+            None if calling is None else _calling(*fields_of(calling, 2)[:3]),
+            None if pause is None else _pause(*fields_of(pause, 4)[:4]),
         )
-    except (ValueError, TypeError):
+    except ValueError:
         return None
+
+
+def _welcome(generation: object, fingerprint: object) -> tuple[int, str]:
+    return count(generation), name(fingerprint)
+
+
+def _passed(since: object, below: object, when: object) -> Passed:
+    return Passed(count(since), count(below), number(when))
+
+
+def _calling(nonce: object, deadline: object, *lasts: object) -> Calling:
+    return Calling(text(nonce), number(deadline), *map(number, lasts))
+
+
+def _pause(sent: object, tries: object, not_before: object, reason: object) -> Pause:
+    return Pause(sent is not False, count(tries), number(not_before), text(reason))
 
 
 def _next_pause(family: Family, sent: bool, now: float, reason: str, at_least: float = 0.0) -> Pause:

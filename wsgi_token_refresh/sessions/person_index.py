@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 
 from ..errors import StoreError
 from ..stores.protocol import Store
+from ..written import name, number
 
 _ATTEMPTS = 32
 _MOST = 1000
@@ -62,4 +63,9 @@ class PersonIndex:
 
 
 def _decoded(value: bytes | None) -> Listed:
-    return {} if value is None else dict(json.loads(value))
+    """Read a list; what is none is an empty one, since nobody could sign in where it could not be written."""
+    try:
+        said = json.loads(value or b"{}")
+        return {name(handle): number(at) for handle, at in said.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}

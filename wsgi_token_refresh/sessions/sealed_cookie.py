@@ -9,12 +9,14 @@ import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ..errors import ConfigurationError, CookieError
 from ..memo import Memo, digest
-from ..tokens import Tokens, numeric_date
+from ..tokens import Tokens
+from ..written import listed, tokens_of
 from .cookies import (
     MOST_BYTES,
     MOST_VALUES,
@@ -230,14 +232,13 @@ def _openers(keys: object) -> tuple[list[Fernet], list[str]]:
 def _read(plain: bytes | None, name: str) -> Tokens | None:
     """Read what was sealed under this name; None for anything else, so for another cookie's content."""
     try:
-        said = json.loads(plain or b"null")
-        of, access, refresh, expires_at, lifetime, refresh_expires_at, genuine = said
-    except (ValueError, TypeError, RecursionError):
+        of, *said, genuine = listed(plain or b"[]", 7)[:7]
+        tokens = tokens_of(said)
+    except ValueError:
         return None
-    if of != name or not (access or refresh):
+    if of != name or not (tokens.access_token or tokens.refresh_token):
         return None
-    ends, lives, refresh_ends = (numeric_date(each) for each in (expires_at, lifetime, refresh_expires_at))
-    return Tokens(access, refresh, ends, lives, refresh_ends, genuine is True)
+    return replace(tokens, genuine=genuine is True)
 
 
 def _larger(tokens: Tokens) -> str:

@@ -15,6 +15,7 @@ from ..ledger.sealing import Marks, key_under, seal, unseal
 from ..memo import Memo
 from ..stores.protocol import Entry, Store
 from ..tokens import Tokens, unverified_claims
+from ..written import listed, number, tokens_of
 from .cookies import (
     Attributes,
     CookieReader,
@@ -33,6 +34,8 @@ _ATTEMPTS = 32
 _MOST_TO_END = 256
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _SHORTEST_KEY = 32
+_FIELDS = 5
+"""How many fields a record has at least: when it began, whose it is, two tokens, a mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,19 +288,22 @@ class ServerSideSession:
         return head + b"\n" + seal(key_under(id, _key(id)), plain, _key(id))
 
     def _read(self, id: str, value: bytes, now: float) -> _Record | None:
-        times, sealed = _times(value), value.partition(b"\n")[2]
-        plain = unseal(key_under(id, _key(id)), sealed, _key(id))
-        if times is None or plain is None:
+        _, seen_at = _times(value)
+        plain = unseal(key_under(id, _key(id)), value.partition(b"\n")[2], _key(id))
+        try:
+            *said, mark = listed(plain or b"[]", _FIELDS)
+            created_at, tokens = number(said[0]), tokens_of(said[2:])
+        except ValueError:
             return None
-        *said, mark = json.loads(plain)
-        tokens = replace(Tokens(*said[2:]), genuine=self._marks.are_genuine(mark, _key(id), said))
-        return _Record(id, value, now, said[0], times[1], said[1], tokens)
+        subject = said[1] if isinstance(said[1], str) else None
+        tokens = replace(tokens, genuine=self._marks.are_genuine(mark, _key(id), said))
+        return _Record(id, value, now, created_at, seen_at, subject, tokens)
 
     def _lives(self, created_at: float, now: float) -> float:
         return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))
 
     def _end_all(self, subject: str | int, handles: Sequence[str]) -> int:
-        living = [handle for handle in handles if self._info(handle) is not None]
+        living = [handle for handle in handles if self._store.read(f"session:{handle}").value is not None]
         for handle in living:
             self._store.touch(f"session:{handle}", 0)
         self._people().remove(subject, handles)
@@ -310,8 +316,7 @@ class ServerSideSession:
 
     def _info(self, handle: str) -> SessionInfo | None:
         value = self._store.read(f"session:{handle}").value
-        times = None if value is None else _times(value)
-        return None if times is None else SessionInfo(handle, *times)
+        return None if value is None else SessionInfo(handle, *_times(value))
 
     def _problems_of_attributes(self) -> list[str]:
         return problems_of_attributes(self._attributes, self.refresh_max_age)
@@ -342,12 +347,13 @@ def _secrets(keys: object, index_key: str | bytes | None, problems: list[str]) -
     return tuple(each.encode() if isinstance(each, str) else each for each in (*found["keys"], *found["index_key"]))
 
 
-def _times(value: bytes) -> tuple[float, float] | None:
+def _times(value: bytes) -> tuple[float, float]:
+    """Read when a session began and was seen; long ago where nobody can say, so that it is soon written again."""
     try:
-        created_at, seen_at = json.loads(value.partition(b"\n")[0])
-        return float(created_at), float(seen_at)
-    except (ValueError, TypeError):
-        return None
+        created_at, seen_at, *_ = listed(value.partition(b"\n")[0], 2)
+        return float(number(created_at)), float(number(seen_at))
+    except ValueError:
+        return 0.0, 0.0
 
 
 def _is_newer(current: Tokens, tokens: Tokens) -> bool:

@@ -283,13 +283,14 @@ def test_no_change_but_a_refresh_touches_tokens_and_generations(change):
 
 TIMES = st.floats(0, 2**40)
 SMALL = st.integers(0, 1000)
+NAMES = st.text(st.characters(max_codepoint=127))
 FAMILIES = st.builds(
     Family,
     current=SMALL,
     sealed=st.binary(),
     expires_at=st.none() | TIMES,
     refreshed_at=TIMES,
-    welcome=st.lists(st.tuples(SMALL, st.text())).map(tuple),
+    welcome=st.lists(st.tuples(SMALL, NAMES)).map(tuple),
     oldest=SMALL,
     passed=st.lists(st.builds(Passed, SMALL, SMALL, TIMES)).map(tuple),
     state=st.sampled_from(State),
@@ -304,7 +305,7 @@ def test_a_family_comes_back_as_it_was_written(family):
     assert rules.decode_family(rules.encode_family(family)) == family
 
 
-@given(st.builds(Row, st.text(), SMALL, st.binary()))
+@given(st.builds(Row, NAMES, SMALL, st.binary()))
 def test_a_row_comes_back_as_it_was_written(row):
     assert rules.decode_row(rules.encode_row(row)) == row
 
