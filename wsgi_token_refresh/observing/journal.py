@@ -51,6 +51,8 @@ class Journal:
     def started(self, endpoint: object, routes: object, kind: object, store: object, verifier: object) -> None:
         """Say what was configured, and what that does not protect from."""
         log.info("%r, %r, %r, %r", routes, endpoint, kind, store)
+        for warning in getattr(routes, "warnings", ()):
+            log.warning("%s", warning)
         if verifier is None and not getattr(kind, "authenticates", False):
             log.warning(
                 "verifier=None: nobody is authenticated, and a protected route only means that there is a token "

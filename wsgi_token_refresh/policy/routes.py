@@ -31,7 +31,8 @@ class Routes:
 
     Paths are matched as the application sees them (``PATH_INFO``, decoded). ``login_url`` and ``home_url`` are
     local paths below the application's root. What lies below ``login_url``, and the prefixes of ``sign_in``, are part
-    of the way in: they pass, as ``login_url`` does. None for ``sign_in`` is ``/callback``, unless a rule names that.
+    of the way in: they pass, as ``login_url`` does, unless a rule names the same prefix or a longer one; ``warnings``
+    say where that seems to open more. None for ``sign_in`` is ``/callback``, unless a rule names that.
     ``trusted_origins`` may send unsafe requests across sites, and to the prefixes of ``form_post`` a provider may post
     its answer (OAuth 2.0 Form Post Response Mode).
     ``preflight`` is ``"answer"`` (204, without CORS headers) or ``"pass"``. Raises ``ConfigurationError``.
@@ -72,6 +73,7 @@ class Routes:
             problems.append(f"Routes: preflight is {preflight!r}; give 'answer' or 'pass'")
         if not problems:
             self._prefixes, problems = _by_prefix(listed)
+            is_said = _as_path_info(login_url) in self._prefixes
             problems += self._let_in(form_post, login_url, (_CALLBACK,) if sign_in is None else ())
         if problems:
             raise ConfigurationError(problems)
@@ -81,6 +83,7 @@ class Routes:
                 f"Routes: home_url is {home_url!r}, which is guest_only, so who is signed in would be sent there for "
                 "ever; give another home_url, or leave that path to optional"
             )
+        self.warnings = () if is_said else self._too_wide(protected)
         self.trusted_origins = frozenset(_origin(origin) for origin in trusted_origins)
         self._summary = {_argument(rule): list(prefixes) for rule, prefixes in listed.items() if prefixes}
         # Single operations of a dict are whole between threads; what two of them work out is the same.
@@ -121,6 +124,21 @@ class Routes:
             for path in form_post
             if self._prefixes.get(_as_path_info(path)) is Rule.PROTECTED
         ]
+
+    def _too_wide(self, protected: Sequence[str]) -> tuple[str, ...]:
+        """Say where more than the way in seems to lie below ``login_url``, and was protected but for that."""
+        if not self._login or self._rule_of(self._login[: self._login.rfind("/")]) is not Rule.PROTECTED:
+            return ()
+        found = [f"protected has {path!r}" for path in protected if _as_path_info(path).startswith(f"{self._login}/")]
+        if self._login != _as_path_info(self.home_url) and self._rule_of(_as_path_info(self.home_url)) is Rule.LOGIN:
+            found.append(f"home_url is {self.home_url!r}")
+        if not found:
+            return ()
+        return (
+            f"login_url is {self.login_url!r}, and what lies below it passes without a session, unless a rule names "
+            f"it; but {' and '.join(found)}, so there is more than the way in: name in protected whatever is to be "
+            "protected there, or give the login page a path of its own",
+        )
 
     def _remembered(self, path: str, rule: Rule) -> Rule:
         # What is known is not looked at again, so a malformed path never is.

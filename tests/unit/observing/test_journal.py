@@ -17,7 +17,7 @@ from wsgi_token_refresh.ledger.records import Member
 from wsgi_token_refresh.ledger.single_flight import STORE_DOWN
 from wsgi_token_refresh.observing.journal import _MOST_CAUSES, MINUTE, Journal
 from wsgi_token_refresh.policy.decision import Access, Pass, Redirect, Refuse
-from wsgi_token_refresh.policy.routes import Rule
+from wsgi_token_refresh.policy.routes import Routes, Rule
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Unreachable
 
 TRIES = itertools.count()
@@ -225,6 +225,12 @@ def test_a_start_says_what_was_configured_and_what_that_does_not_protect_from(jo
     assert told()[0] == ("INFO", "'routes', 'endpoint', 'cookies', 'store'")
     assert [level for level, _ in told(logging.WARNING)] == ["WARNING"] * warnings
     assert all("nobody is authenticated" in line for _, line in told(logging.WARNING))
+
+
+def test_a_start_says_where_login_url_is_too_wide(journal, told):
+    routes = Routes(login_url="/account", protected=["/", "/account/settings"])
+    journal.started("endpoint", routes, "cookies", "store", object())
+    assert told(logging.WARNING) == [("WARNING", *routes.warnings)]
 
 
 # The server in which it runs.

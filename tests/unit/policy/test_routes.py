@@ -98,6 +98,12 @@ def test_rule_for(path, rule):
         ),
         pytest.param({"login_url": "/"}, "/x", Rule.PROTECTED, id="nor is what lies below the root"),
         pytest.param(
+            {"protected": ["/account/settings"], "login_url": "/account"},
+            "/account/settings/mail",
+            Rule.PROTECTED,
+            id="a page that is protected by name is so below login_url, too",
+        ),
+        pytest.param(
             {"guest_only": ["/in"], "login_url": "/in"}, "/in/x", Rule.GUEST_ONLY, id="guest_only holds below it"
         ),
         pytest.param({"optional": ["/in"], "login_url": "/in"}, "/in/x", Rule.OPTIONAL, id="so does optional"),
@@ -263,3 +269,43 @@ def test_repr_names_the_rules():
     assert repr(Routes(protected=["/a"], public=["/b"])) == (
         "Routes({'protected': ['/a'], 'public': ['/b']}, login_url='/login')"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param({}, [], id="nothing of a login page that is one"),
+        pytest.param({"login_url": "/"}, [], id="nothing of the root, below which nothing is opened"),
+        pytest.param({"login_url": "/app"}, [], id="nothing where nothing shows that there is more"),
+        pytest.param(
+            {"login_url": "/account", "protected": ["/", "/account/settings"]},
+            ["'/account'", "'/account/settings'"],
+            id="a page below login_url that is protected",
+        ),
+        pytest.param({"login_url": "/app", "home_url": "/app/home"}, ["'/app'", "'/app/home'"], id="a home below it"),
+        pytest.param({"login_url": "/app", "home_url": "/app/"}, [], id="nothing where they are one"),
+        pytest.param(
+            {"login_url": "/app", "home_url": "/app/home", "protected": ["/", "/app/home/"]},
+            ["protected has '/app/home/'"],
+            id="a home that is protected by name",
+        ),
+        pytest.param(
+            {"login_url": "/account", "protected": ["/account/settings"]}, [], id="nothing where it opens nothing"
+        ),
+        pytest.param(
+            {"login_url": "/account", "protected": ["/", "/account", "/account/settings"]},
+            [],
+            id="nor where a rule has it",
+        ),
+        pytest.param(
+            {"login_url": "/account", "sign_in": ["/account"], "protected": ["/", "/account/settings"]},
+            [],
+            id="nor where it was said",
+        ),
+        pytest.param({"protected": ["/", "/logins/x"]}, [], id="nothing of what begins alike"),
+    ],
+)
+def test_a_login_url_that_is_too_wide_is_warned_of(arguments, said):
+    warnings = Routes(**arguments).warnings
+    assert len(warnings) == bool(said)
+    assert all(each in warnings[0] for each in said)
