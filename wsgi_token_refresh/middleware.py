@@ -267,8 +267,8 @@ class TokenRefreshMiddleware:
         """
         limit = self._refresher.limit()
         ask = self._look_up if looks or not may_call else self._refresh
-        flight, tried = ask(held, limit), {None, held.tokens.refresh_token}
-        for other in (self._assessor.assess(each) for each in candidates if each.refresh_token not in tried):
+        flight, shown = ask(held, limit), held.tokens
+        for other in (self._assessor.assess(each) for each in candidates if _is_another(each, shown)):
             if not _is_over(flight):
                 break
             found = ask(other, limit)
@@ -303,16 +303,16 @@ class TokenRefreshMiddleware:
             answer = self._app(environ, wsgi.with_cookies(start_response, session))
             late = decided.flight.late
             return wsgi.closing(answer, partial(self._refresher.finish, decided.flight)) if late else answer
-        cookies = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
+        set_cookie = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
         if isinstance(decision, Redirect):
             if decision.to_login and decided.request.callback:
                 self._journal.callback_refused(environ)
             url = self._routes.login_url if decision.to_login else self._routes.home_url
-            return wsgi.redirect(environ, start_response, decision, url, cookies)
+            return wsgi.redirect(environ, start_response, decision, url, set_cookie)
         login_url = self._routes.login_url if decision.offers_login else None
         navigation = decided.request.navigation
         return wsgi.refuse(
-            environ, start_response, decision, navigation=navigation, login_url=login_url, cookies=cookies
+            environ, start_response, decision, navigation=navigation, login_url=login_url, set_cookie=set_cookie
         )
 
     def _let_see(self, session: TokenSession, cookie: str, decided: _Decided, state: str) -> None:
@@ -330,6 +330,10 @@ class TokenRefreshMiddleware:
         if goes and flight.member is not None and _is_over(flight) and self._refresher.take_refusal(flight.member):
             return self._kind.expire()
         return []
+
+
+def _is_another(tokens: Tokens, shown: Tokens) -> bool:
+    return tokens.refresh_token not in (None, shown.refresh_token)
 
 
 def _tokens_of(found: Sequence[Found]) -> Sequence[Tokens]:

@@ -35,10 +35,10 @@ log = logging.getLogger("wsgi_token_refresh")
 class SignInEndpoint(Protocol):
     """What signing in and out needs of a token endpoint."""
 
-    def read(self, mapping: Mapping[str, Any]) -> Tokens:
+    def read(self, credentials: Mapping[str, Any]) -> Tokens:
         """Read a token response; raises ``TokenResponseError``."""
 
-    def revoke(self, refresh_token: str) -> str | None:
+    def revoke(self, token: str) -> str | None:
         """Revoke a refresh token; a reason where that failed."""
 
 
@@ -109,8 +109,8 @@ class TokenSession:
         """Let the application see this session: its access token, and nothing else of ours or of the client's own."""
         services = self._services
         tokens = self._held.tokens if self.state == LIVE else None
-        bearer = tokens is not None and services.authorization_header and tokens.access_token
-        seen = Seen(services.kind.for_application(self._cookie, tokens), f"Bearer {bearer}" if bearer else "")
+        token = tokens is not None and services.authorization_header and tokens.access_token
+        seen = Seen(services.kind.for_application(self._cookie, tokens), f"Bearer {token}" if token else "")
         if services.authorization_header and is_bearer(self._environ):
             del self._environ["HTTP_AUTHORIZATION"]
         show(self._environ, seen)
@@ -182,17 +182,21 @@ class TokenSession:
         if self.is_foreign:
             raise CrossSiteError(_foreign(self._environ))
         services = self._services
-        tokens = services.endpoint.read(token_response)
+        try:
+            tokens = services.endpoint.read(token_response)
+        finally:
+            # Whoever reports an error with its variables need not have it.
+            del token_response
         held = services.assessor.assess(tokens)
         if held.access in (Access.BAD, Access.LEEWAY):
             raise TokenResponseError(f"the access token of this answer fails verification: {held.reason}")
-        cookies = services.kind.begin(tokens, services.clock())
+        set_cookie = services.kind.begin(tokens, services.clock())
         came = self._old_tokens() or ()
         for old in came:
             self._end(old, "sign-in")
         self._end_here()
         name = self._found(tokens)
-        self._begun, self._cookies, self.has_changed = cookies, (lambda: cookies), True
+        self._begun, self._cookies, self.has_changed = set_cookie, (lambda: set_cookie), True
         # What follows in this view is about the new session.
         self._came_along, self._shown = (*came, tokens), tokens
         self._hold(held)
@@ -228,23 +232,23 @@ class TokenSession:
         tokens = self._services.refresher.to_send(self._flight)
         if tokens is None:
             return self._begun
-        renewed = self._renew(tokens)
-        names = {cookie_name(each) for each in renewed}
-        return [*(each for each in self._begun if cookie_name(each) not in names), *renewed]
+        set_cookie = self._renew(tokens)
+        names = {cookie_name(each) for each in set_cookie}
+        return [*(each for each in self._begun if cookie_name(each) not in names), *set_cookie]
 
     def _renew(self, tokens: Tokens) -> list[str]:
         services, problem = self._services, None
         try:
-            cookies, problem = services.kind.renew(
+            set_cookie, problem = services.kind.renew(
                 tokens, services.clock(), self._jar(), self._shown or self._held.tokens
             )
         except StoreError as error:
-            cookies, problem = [], error
+            set_cookie, problem = [], error
         if isinstance(problem, StoreError):
             services.journal.store_down(problem)
         elif problem is not None:
             services.journal.error(f"a token could not be sent to the browser: {problem}")
-        return cookies
+        return set_cookie
 
     def _jar(self) -> str:
         """Give the ``Cookie`` header of this session: as it came, or as it will come after a sign-in."""
@@ -289,8 +293,8 @@ class TokenSession:
             return "-"
         return _name(member)
 
-    def _revoke(self, refresh_token: str) -> None:
-        failed = self._services.endpoint.revoke(refresh_token)
+    def _revoke(self, token: str) -> None:
+        failed = self._services.endpoint.revoke(token)
         if failed is not None:
             log.warning("a refresh token could not be revoked at sign-out: %s", failed)
 

@@ -111,9 +111,9 @@ def with_cookies(start_response: StartResponse, carried: Carried) -> StartRespon
 def _start(
     start_response: StartResponse, carried: Carried, status: str, headers: Headers, exc_info: Any = None
 ) -> Callable[[bytes], object]:
-    if carried.has_changed and (added := carried.cookies()):
-        headers = with_set_cookie(headers, added)
-    return start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+    set_cookie = carried.cookies() if carried.has_changed else ()
+    more = () if exc_info is None else (exc_info,)
+    return start_response(status, with_set_cookie(headers, set_cookie) if set_cookie else headers, *more)
 
 
 def closing(answer: Iterable[bytes], finish: Callable[[], None]) -> Iterable[bytes]:
@@ -121,10 +121,10 @@ def closing(answer: Iterable[bytes], finish: Callable[[], None]) -> Iterable[byt
     return ClosingIterator(answer, finish)
 
 
-def with_set_cookie(headers: Headers, cookies: Sequence[str]) -> Headers:
+def with_set_cookie(headers: Headers, set_cookie: Sequence[str]) -> Headers:
     """Make new headers with these cookies, less the ones that the application sets itself; never cached."""
     own = {cookie_name(value) for name, value in headers if name.lower() == "set-cookie"}
-    added = [("Set-Cookie", value) for value in cookies if cookie_name(value) not in own]
+    added = [("Set-Cookie", value) for value in set_cookie if cookie_name(value) not in own]
     if not added:
         return headers
     vary = ", ".join(value for name, value in headers if name.lower() == "vary")
@@ -141,14 +141,14 @@ def _is_about_caching(name: str) -> bool:
 
 
 def redirect(
-    environ: WSGIEnvironment, start_response: StartResponse, decision: Redirect, url: str, cookies: Sequence[str]
+    environ: WSGIEnvironment, start_response: StartResponse, decision: Redirect, url: str, set_cookie: Sequence[str]
 ) -> Iterable[bytes]:
     """Answer 303 to a local path, with ``next`` where the request can be repeated."""
     headers = [
         ("Location", _location(environ, url, with_next=decision.with_next)),
         ("Content-Type", "text/plain; charset=utf-8"),
     ]
-    return _answer(environ, start_response, 303, headers, cookies=cookies)
+    return _answer(environ, start_response, 303, headers, set_cookie=set_cookie)
 
 
 def _location(environ: WSGIEnvironment, url: str, *, with_next: bool) -> str:
@@ -165,14 +165,14 @@ def refuse(
     *,
     navigation: bool,
     login_url: str | None = None,
-    cookies: Sequence[str] = (),
+    set_cookie: Sequence[str] = (),
 ) -> Iterable[bytes]:
     """Answer with a problem (RFC 9457), or with a page where a person waits for one.
 
     The page links to ``login_url`` where one is given; nothing leads there by itself.
     """
     if decision.status == HTTPStatus.NO_CONTENT:
-        return _answer(environ, start_response, decision.status, [], cookies=cookies)
+        return _answer(environ, start_response, decision.status, [], set_cookie=set_cookie)
     headers: Headers = []
     if decision.status == HTTPStatus.UNAUTHORIZED:
         headers.append(("WWW-Authenticate", "Bearer"))
@@ -187,13 +187,13 @@ def refuse(
             way_out = login_url and _WAY_OUT.format(url=escape(_location(environ, login_url, with_next=safe)))
             again = (_AGAIN if safe else _BACK).format(seconds=seconds)
             page = _PAGE.format(next=again, way_out=way_out or "").encode()
-            return _answer(environ, start_response, 503, headers, body=page, cookies=cookies)
+            return _answer(environ, start_response, 503, headers, body=page, set_cookie=set_cookie)
     # Codes are for clients; what is said in a sentence may speak of our configuration, and is for the log.
     reason = decision.reason if _CODE.match(decision.reason) else "unavailable"
     problem = {"title": HTTPStatus(decision.status).phrase, "status": decision.status, "reason": reason}
     headers.append(("Content-Type", "application/problem+json"))
     body = json.dumps(problem).encode()
-    return _answer(environ, start_response, decision.status, headers, body=body, cookies=cookies)
+    return _answer(environ, start_response, decision.status, headers, body=body, set_cookie=set_cookie)
 
 
 def return_path(environ: WSGIEnvironment) -> str | None:
@@ -219,14 +219,13 @@ def _answer(
     headers: Headers,
     *,
     body: bytes = b"",
-    cookies: Sequence[str] = (),
+    set_cookie: Sequence[str] = (),
 ) -> Iterable[bytes]:
     drain(environ)
     if status != HTTPStatus.NO_CONTENT:
         headers = [*headers, ("Content-Length", str(len(body)))]
     headers = [*headers, ("Cache-Control", "no-store"), ("Vary", "Cookie")]
-    headers += [("Set-Cookie", cookie) for cookie in cookies]
-    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+    start_response(f"{status} {HTTPStatus(status).phrase}", [*headers, *(("Set-Cookie", each) for each in set_cookie)])
     # One empty block and not none: there are servers that begin a response with its first block.
     return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
 

@@ -107,17 +107,17 @@ class Dialect:
         """Tell whether a value can be sent as a refresh token: into a form or JSON goes any text."""
         return is_token(refresh_token) if self.send == "bearer" else is_text(refresh_token)
 
-    def read(self, mapping: Mapping[str, Any], now: float, default_expires_in: float = ASSUMED_LIFETIME) -> Tokens:
+    def read(self, credentials: Mapping[str, Any], now: float, default_expires_in: float = ASSUMED_LIFETIME) -> Tokens:
         """Read a token response (RFC 6749 5.1) that was received at ``now``; unknown keys are ignored.
 
         ``default_expires_in`` is how long an access token lives where nothing says it, in seconds. Raises
         TokenResponseError, which names what is missing and the keys found, never values.
         """
-        if not isinstance(mapping, Mapping):
-            raise TokenResponseError(f"a token response is a mapping, not {type(mapping).__name__}")
-        if faults := ", ".join(filter(None, (self._access_fault(mapping), self._refresh_fault(mapping)))):
-            raise TokenResponseError(f"not a token response: {faults}; keys found: {_keys(mapping)}")
-        return self._received(mapping, now, default_expires_in)
+        if not isinstance(credentials, Mapping):
+            raise TokenResponseError(f"a token response is a mapping, not {type(credentials).__name__}")
+        if faults := ", ".join(filter(None, (self._access_fault(credentials), self._refresh_fault(credentials)))):
+            raise TokenResponseError(f"not a token response: {faults}; keys found: {_keys(credentials)}")
+        return self._received(credentials, now, default_expires_in)
 
     def outcome(
         self, answer: Answer, *, refresh_token: str, now: float, default_expires_in: float = ASSUMED_LIFETIME
@@ -187,14 +187,14 @@ class Dialect:
 
 
 def read_token_response(
-    mapping: Mapping[str, Any], dialect: Dialect, now: float, default_expires_in: float = ASSUMED_LIFETIME
+    credentials: Mapping[str, Any], dialect: Dialect, now: float, default_expires_in: float = ASSUMED_LIFETIME
 ) -> Tokens:
     """Read a token response in a dialect, else in the names of RFC 6749 5.1; as ``Dialect.read`` otherwise."""
     try:
-        return dialect.read(mapping, now, default_expires_in)
+        return dialect.read(credentials, now, default_expires_in)
     except TokenResponseError:
         try:
-            return DIALECTS["oauth2"].read(mapping, now, default_expires_in)
+            return DIALECTS["oauth2"].read(credentials, now, default_expires_in)
         except TokenResponseError:
             pass
         raise

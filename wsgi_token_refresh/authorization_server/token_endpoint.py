@@ -24,6 +24,8 @@ from .dialects import DIALECTS, Answer, Dialect, is_text, judged_by_body, read_t
 from .http_answer import Reply
 from .urls import url_problems
 
+_Credentials = tuple[dict[str, str], bytes]
+"""The headers and the body of a request."""
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _FOR_EVER = 100 * 365 * 86_400.0
 _LONGEST_PAUSE = 3600.0
@@ -160,22 +162,22 @@ class TokenEndpoint:
 
     def refresh(
         self,
-        refresh_token: str,
+        token: str,
         *,
         timeout: float | None = None,
         patience: float | None = None,
         may_send: Callable[[], bool] = _always,
     ) -> Outcome:
-        """Ask for new tokens (RFC 6749 6); tokens without a new refresh token keep the old one.
+        """Ask for new tokens (RFC 6749 6) by a refresh token; where none comes with them, the old one is kept.
 
         ``timeout`` replaces the endpoint's, ``patience`` its ``answer_timeout``. ``may_send`` is asked once, right
         before the first byte of the request is written: at False nothing is. What cannot be a
         refresh token is rejected without a call. An answer that is late can be waited for by ``pending``.
         """
-        if not self._dialect.can_send(refresh_token):
+        if not self._dialect.can_send(token):
             return Rejected("malformed_refresh_token")
         try:
-            headers, body = self._request(refresh_token)
+            credentials = self._request(token)
         except ClientSecretError as error:
             return Unreachable(False, str(error))
         call = Call(
@@ -186,19 +188,17 @@ class TokenEndpoint:
             wants_body=judged_by_body,
         )
         try:
-            answer = self._post(self._url, headers, body, call)
+            answer = self._post(self._url, credentials, call)
         except NotSentError:
             return Unreachable(False, "given back before it was sent")
         except FAILURES as failure:
-            return self._failed(call, failure, refresh_token)
-        return self._outcome(answer, refresh_token, self._clock())
+            return self._failed(call, failure, token)
+        return self._outcome(answer, token, self._clock())
 
-    def _outcome(self, answer: Answer, refresh_token: str, now: float) -> Outcome:
-        return self._dialect.outcome(
-            answer, refresh_token=refresh_token, now=now, default_expires_in=self._default_expires_in
-        )
+    def _outcome(self, answer: Answer, token: str, now: float) -> Outcome:
+        return self._dialect.outcome(answer, refresh_token=token, now=now, default_expires_in=self._default_expires_in)
 
-    def _failed(self, call: Call, failure: Exception, refresh_token: str) -> Unreachable:
+    def _failed(self, call: Call, failure: Exception, token: str) -> Unreachable:
         sent, reason = was_sent(call, failure), describe(failure, call)
         forget(failure)
         if call.late is None:
@@ -207,45 +207,54 @@ class TokenEndpoint:
 
         def meaning(reply: Reply, then: float) -> Outcome:
             answer = _answer(reply.status, reply.fields, reply.body, then)
-            return self._outcome(answer, refresh_token, then)
+            return self._outcome(answer, token, then)
 
         return Unreachable(sent, reason, pending=LateOutcome(late, meaning, self._clock))
 
-    def revoke(self, refresh_token: str, *, timeout: float = 2.0) -> str | None:
+    def revoke(self, token: str, *, timeout: float = 2.0) -> str | None:
         """Revoke a refresh token (RFC 7009 2.1); a short reason where that failed, None where nothing is to be done."""
-        if self._revocation_endpoint is None or not is_text(refresh_token):
+        if self._revocation_endpoint is None or not is_text(token):
             return None
         call = Call(timeout, _always, self._monotonic, wants_body=lambda status: False)
         try:
-            fields = {"token": refresh_token, "token_type_hint": "refresh_token", **self._client.fields()}
-            headers, body = self._client.headers() | _FORM, urlencode(fields).encode()
-            answer = self._post(self._revocation_endpoint, headers, body, call)
+            credentials = self._form({"token": token, "token_type_hint": "refresh_token"})
+            answer = self._post(self._revocation_endpoint, credentials, call)
         except ClientSecretError as error:
             return str(error)
         except FAILURES as failure:
             return describe(failure, call)
         return None if 200 <= answer.status < 300 else f"HTTP {answer.status}"
 
-    def read(self, mapping: Mapping[str, Any]) -> Tokens:
+    def read(self, credentials: Mapping[str, Any]) -> Tokens:
         """Read a token response just received, in the endpoint's dialect or in the names of RFC 6749 5.1.
 
         Raises TokenResponseError, which names the keys found, never values.
         """
-        return read_token_response(mapping, self._dialect, self._clock(), self._default_expires_in)
+        return read_token_response(credentials, self._dialect, self._clock(), self._default_expires_in)
 
-    def _request(self, refresh_token: str) -> tuple[dict[str, str], bytes]:
-        fields = self._dialect.fields(refresh_token)
+    # What holds a token or a secret is named as reporters of errors expect it, who hide variables by their names.
+
+    def _request(self, token: str) -> _Credentials:
+        credentials = self._dialect.fields(token)
         if self._dialect.send == "form":
-            return self._client.headers() | _FORM, urlencode(fields | self._scope | self._client.fields()).encode()
+            return self._form(credentials | self._scope)
         if self._dialect.send == "json":
-            return self._client.headers() | {"Content-Type": "application/json"}, json.dumps(fields).encode()
-        return {"Authorization": f"Bearer {refresh_token}"}, b""
+            return self._client.headers() | {"Content-Type": "application/json"}, json.dumps(credentials).encode()
+        return {"Authorization": f"Bearer {token}"}, b""
 
-    def _post(self, url: str, headers: Mapping[str, str], body: bytes, call: Call) -> Answer:
+    def _form(self, credentials: dict[str, str]) -> _Credentials:
+        return self._client.headers() | _FORM, urlencode(credentials | self._client.fields()).encode()
+
+    def _post(self, url: str, credentials: _Credentials, call: Call) -> Answer:
         with (
             calling(call),
             self._session.get().post(
-                url, data=body, headers=headers, timeout=max(call.timeout, 0.001), stream=True, allow_redirects=False
+                url,
+                data=credentials[1],
+                headers=credentials[0],
+                timeout=max(call.timeout, 0.001),
+                stream=True,
+                allow_redirects=False,
             ) as response,
         ):
             wanted = call.wants_body(response.status_code)

@@ -24,10 +24,10 @@ class Endpoint(Protocol):
     old_access_token_survives: bool
     identity: tuple[str, str]
 
-    def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
+    def refresh(self, token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
         """Ask for new tokens, and wait ``patience`` seconds for the answer to what was sent."""
 
-    def revoke(self, refresh_token: str) -> str | None:
+    def revoke(self, token: str) -> str | None:
         """Revoke a refresh token; a reason where that failed."""
 
 

@@ -45,13 +45,13 @@ def _mac(secret: bytes, about: str, said: Sequence[object]) -> str:
     return hmac.new(secret, _MARK + text, hashlib.sha256).hexdigest()[:_MARK_CHARACTERS]
 
 
-def fingerprint(identity: tuple[str, str], refresh_token: str) -> str:
+def fingerprint(identity: tuple[str, str], token: str) -> str:
     """Name a refresh token without showing it: HMAC-SHA256 in hex over token endpoint, client and token.
 
     The parts are prefixed with their length, so that no two triples read the same.
     """
     mac = hmac.new(_FINGERPRINT, digestmod=hashlib.sha256)
-    for part in (*identity, refresh_token):
+    for part in (*identity, token):
         data = part.encode("utf-8", "surrogateescape")
         mac.update(len(data).to_bytes(8, "big") + data)
     return mac.hexdigest()
@@ -62,9 +62,9 @@ def new_key() -> bytes:
     return AESGCM.generate_key(bit_length=256)
 
 
-def key_under(refresh_token: str, family: str) -> bytes:
+def key_under(token: str, family: str) -> bytes:
     """Derive the key that only a refresh token gives in its family (HKDF-SHA256, RFC 5869)."""
-    secret = refresh_token.encode("utf-8", "surrogateescape")
+    secret = token.encode("utf-8", "surrogateescape")
     return HKDF(algorithm=SHA256(), length=32, salt=family.encode(), info=_ROW).derive(secret)
 
 

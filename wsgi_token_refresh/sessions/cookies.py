@@ -79,16 +79,16 @@ class CookieReader:
         return _tidy("; ".join((self.cut(cookie[:at], self._names), pair, self.cut(cookie[at:], self._names))))
 
 
-def set_cookie(name: str, value: str, max_age: int, attributes: Attributes) -> str:
+def set_cookie(name: str, cookie: str, max_age: int, attributes: Attributes) -> str:
     """Make a ``Set-Cookie`` value; raises ``CookieError`` for more than 4096 bytes of name and value."""
-    value = encoded(value)
-    size = len(name) + len(value)
+    cookie = encoded(cookie)
+    size = len(name) + len(cookie)
     if size > MOST_BYTES:
         raise CookieError(
             f"the cookie {name!r} has {size} bytes, and browsers keep {MOST_BYTES} at most; "
             "ask the authorization server for a smaller token (fewer claims)"
         )
-    return _dump(name, value, max_age, attributes)
+    return _dump(name, cookie, max_age, attributes)
 
 
 def expired_cookie(name: str, attributes: Attributes) -> str:

@@ -103,19 +103,19 @@ class SealedCookie:
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for more than the budget."""
-        sealed = self._seal(tokens)
-        tag = urlsafe_b64encode(hashlib.sha256(sealed.encode()).digest()).decode()[:_TAG]
-        parts = self._split(sealed, tag)
-        taken = sum(len(name) + len(part) + _PER_HEADER for name, part in zip(self._names, parts, strict=False))
-        if len(parts) > len(self._names) or taken > self._max_bytes:
+        token = self._seal(tokens)
+        tag = urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode()[:_TAG]
+        cookie = self._split(token, tag)
+        taken = sum(len(name) + len(part) + _PER_HEADER for name, part in zip(self._names, cookie, strict=False))
+        if len(cookie) > len(self._names) or taken > self._max_bytes:
             raise CookieError(
-                f"the sealed cookie {self._name!r} would take {max(taken, len(sealed))} bytes, and may take "
+                f"the sealed cookie {self._name!r} would take {max(taken, len(token))} bytes, and may take "
                 f"{self._max_bytes}: {_larger(tokens)}; ask the authorization server for a smaller one (fewer claims), "
                 "or keep sessions on the server (ServerSideSession)"
             )
         lasts = self._lasts(tokens, now)
-        written = zip(self._names, parts, strict=False)
-        unused = self._names[len(parts) :]
+        written = zip(self._names, cookie, strict=False)
+        unused = self._names[len(cookie) :]
         return [
             *(set_cookie(name, part, lasts, self._attributes) for name, part in written),
             *(expired_cookie(name, self._attributes) for name in unused),

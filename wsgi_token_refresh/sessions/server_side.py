@@ -148,9 +148,9 @@ class ServerSideSession:
         """Write the session of who came with another kind, once for all who come together; raises ``StoreError``."""
         if tokens.refresh_token is None:
             return self.begin(tokens, now)
-        shown = json.dumps([tokens.refresh_token, tokens.access_token]).encode()
-        secret = hashlib.sha256(b"wsgi-token-refresh adopted session" + shown)
-        return self._begin(urlsafe_b64encode(secret.digest()).decode().rstrip("="), tokens)
+        secret = json.dumps([tokens.refresh_token, tokens.access_token]).encode()
+        digest = hashlib.sha256(b"wsgi-token-refresh adopted session" + secret)
+        return self._begin(urlsafe_b64encode(digest.digest()).decode().rstrip("="), tokens)
 
     def renew(self, tokens: Tokens, now: float, cookie: str = "", shown: Tokens | None = None) -> Renewed:
         """Write refreshed tokens where the session is still there; sets no cookie. Raises ``StoreError``.
@@ -232,31 +232,31 @@ class ServerSideSession:
         return [each for each in self._reader.read(cookie)[self._name] if _ID.match(each)]
 
     def _records(self, cookie: str) -> Iterator[_Record]:
-        for id in self._ids(cookie):
-            entry = self._store.read(_key(id))
-            record = self._opened_record(id, entry)
+        for secret in self._ids(cookie):
+            entry = self._store.read(_key(secret))
+            record = self._opened_record(secret, entry)
             if record is not None and record.now < record.created_at + self.refresh_max_age:
                 yield record
 
-    def _begin(self, new: str, tokens: Tokens) -> list[str]:
-        now, subject = self._store.read(_key(new)).now, _subject(tokens)
-        value = self._written(new, now, now, subject, tokens)
+    def _begin(self, secret: str, tokens: Tokens) -> list[str]:
+        now, subject = self._store.read(_key(secret)).now, _subject(tokens)
+        value = self._written(secret, now, now, subject, tokens)
         if self._index is not None and subject is not None:
             # First, so that no session is on no list.
-            self._index.add(subject, _handle(new), now)
-        self._store.swap(_key(new), None, value, self._lives(now, now))
-        return [set_cookie(self._name, new, self.refresh_max_age, self._attributes)]
+            self._index.add(subject, _handle(secret), now)
+        self._store.swap(_key(secret), None, value, self._lives(now, now))
+        return [set_cookie(self._name, secret, self.refresh_max_age, self._attributes)]
 
-    def _opened_record(self, id: str, entry: Entry) -> _Record | None:
+    def _opened_record(self, secret: str, entry: Entry) -> _Record | None:
         """Open what was read; what was opened before and has not changed is not opened again."""
         if entry.value is None:
             return None
-        known = self._opened.get(id)
+        known = self._opened.get(secret)
         if known is not None and known.value == entry.value:
-            return _Record(id, known.value, entry.now, known.created_at, known.seen_at, known.subject, known.tokens)
-        record = self._read(id, entry.value, entry.now)
+            return _Record(secret, known.value, entry.now, known.created_at, known.seen_at, known.subject, known.tokens)
+        record = self._read(secret, entry.value, entry.now)
         if record is not None:
-            self._opened.put(id, record, 2 * len(entry.value) + 1024)
+            self._opened.put(secret, record, 2 * len(entry.value) + 1024)
         return record
 
     def _see(self, record: _Record) -> None:
@@ -281,23 +281,23 @@ class ServerSideSession:
             entry = self._store.read(_key(record.id))
             current = self._opened_record(record.id, entry)
 
-    def _written(self, id: str, created_at: float, seen_at: float, subject: str | None, tokens: Tokens) -> bytes:
+    def _written(self, secret: str, created_at: float, seen_at: float, subject: str | None, tokens: Tokens) -> bytes:
         said = [created_at, subject, *astuple(tokens)[:-1]]
-        plain = json.dumps([*said, tokens.genuine and self._marks.of(_key(id), said)]).encode()
+        plain = json.dumps([*said, tokens.genuine and self._marks.of(_key(secret), said)]).encode()
         head = json.dumps([created_at, seen_at]).encode()
-        return head + b"\n" + seal(key_under(id, _key(id)), plain, _key(id))
+        return head + b"\n" + seal(key_under(secret, _key(secret)), plain, _key(secret))
 
-    def _read(self, id: str, value: bytes, now: float) -> _Record | None:
+    def _read(self, secret: str, value: bytes, now: float) -> _Record | None:
         _, seen_at = _times(value)
-        plain = unseal(key_under(id, _key(id)), value.partition(b"\n")[2], _key(id))
+        plain = unseal(key_under(secret, _key(secret)), value.partition(b"\n")[2], _key(secret))
         try:
             *said, mark = listed(plain or b"[]", _FIELDS)
             created_at, tokens = number(said[0]), tokens_of(said[2:])
         except ValueError:
             return None
         subject = said[1] if isinstance(said[1], str) else None
-        tokens = replace(tokens, genuine=self._marks.are_genuine(mark, _key(id), said))
-        return _Record(id, value, now, created_at, seen_at, subject, tokens)
+        tokens = replace(tokens, genuine=self._marks.are_genuine(mark, _key(secret), said))
+        return _Record(secret, value, now, created_at, seen_at, subject, tokens)
 
     def _lives(self, created_at: float, now: float) -> float:
         return max(1.0, min(self._idle, created_at + self.refresh_max_age - now))
@@ -322,12 +322,12 @@ class ServerSideSession:
         return problems_of_attributes(self._attributes, self.refresh_max_age)
 
 
-def _handle(id: str) -> str:
-    return hashlib.sha256(id.encode()).hexdigest()
+def _handle(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _key(id: str) -> str:
-    return f"session:{_handle(id)}"
+def _key(secret: str) -> str:
+    return f"session:{_handle(secret)}"
 
 
 def _subject(tokens: Tokens) -> str | None:

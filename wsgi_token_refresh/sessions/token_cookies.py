@@ -88,20 +88,20 @@ class TokenCookies:
 
     def begin(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for these tokens; raises ``CookieError`` for a token that is too large."""
-        cookies = []
+        credentials = []
         if tokens.access_token is not None and tokens.expires_at is not None:
             left = max(1, int(tokens.expires_at - now))
-            cookies.append(set_cookie(self._access, tokens.access_token, left, self._attributes))
+            credentials.append(set_cookie(self._access, tokens.access_token, left, self._attributes))
             ends, lives = token_times(tokens.access_token)
             if ends is None or lives is None or lives > (tokens.lifetime or lives) + _BOGUS:
                 times = f"{tokens.expires_at:.0f}.{tokens.lifetime or 0:.0f}"
-                cookies.append(set_cookie(self._expires, times, left, self._attributes))
+                credentials.append(set_cookie(self._expires, times, left, self._attributes))
         if tokens.refresh_token is None:
-            return [*cookies, expired_cookie(self._refresh, self._attributes)]
+            return [*credentials, expired_cookie(self._refresh, self._attributes)]
         lasts = self.refresh_max_age
         if tokens.refresh_expires_at is not None:
             lasts = max(1, min(lasts, int(tokens.refresh_expires_at - now)))
-        return [*cookies, set_cookie(self._refresh, tokens.refresh_token, lasts, self._attributes)]
+        return [*credentials, set_cookie(self._refresh, tokens.refresh_token, lasts, self._attributes)]
 
     def adopt(self, tokens: Tokens, now: float) -> list[str]:
         """Make the ``Set-Cookie`` values for who came with another kind of session; raises ``CookieError``."""
