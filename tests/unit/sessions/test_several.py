@@ -107,3 +107,9 @@ def test_what_cannot_be_written_goes_to_no_store_that_is_down(kinds, store):
 def test_a_kind_that_is_named_twice_is_refused(kinds):
     with pytest.raises(ConfigurationError, match="names a kind of session twice"):
         Several(kinds["plain"], [TokenCookies()])
+
+
+def test_public_paths_see_no_refresh_token_of_any_kind(kinds):
+    jars = header(with_jar(kinds["sealed"], MINE), with_jar(kinds["plain"], THEIRS))
+    shown = Several(kinds["sealed"], [kinds["plain"]]).without_refresh_token(f"theme=dark; {jars}")
+    assert shown == "theme=dark; access_token=theirs-access; access_token_expires=1700000300.600"
