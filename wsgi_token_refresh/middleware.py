@@ -146,6 +146,7 @@ class TokenRefreshMiddleware:
             clock=clock,
             monotonic=monotonic,
         )
+        self._caller = self._refresher.caller
         self._assessor = Assessor(
             verifier, refresh_before=refresh_before, clock=clock, authenticates=kind.authenticates
         )
@@ -175,6 +176,8 @@ class TokenRefreshMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Walk one request from its cookies to its answer (PEP 3333)."""
         try:
+            if self._caller.awaits:
+                self._caller.collect()
             passed = self._pass_known(environ, start_response)
             return self._walk(environ, start_response) if passed is None else passed
         except RecursionError:

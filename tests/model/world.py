@@ -303,7 +303,7 @@ class World:
         refresher = self.hosts[host]._refresher
         if refresher._shared.unsaved:
             self.forgive("a host crashed before it could write its tokens down")
-        if refresher._caller._late.made():
+        if refresher.caller._late.made():
             self.forgive("a host crashed while an answer was still to come")
         self.hosts[host] = self._host()
         self.stopped.discard(host)

@@ -155,6 +155,18 @@ def test_the_answer_to_a_call_is_read_once_the_response_has_gone_out(world):
     assert world.other.look_up(issued(0, NOW)).outcome == Refreshed(newer)
 
 
+def test_whoever_comes_by_collects_what_has_come_for_somebody_else(world):
+    answer, newer = Late(), issued(1, NOW + EXPIRED)
+    world.later(EXPIRED)
+    world.endpoint.outcomes.append(Unreachable(True, "no answer within 20 s", pending=answer))
+    assert world.send("/dashboard", issued(0, NOW)).status_code == 503
+    assert world.send("/static/a.css").status_code == 200
+    assert world.other.look_up(issued(0, NOW)).outcome is None
+    answer.comes = Refreshed(newer)
+    assert world.send("/static/a.css").status_code == 200
+    assert world.other.look_up(issued(0, NOW)).outcome == Refreshed(newer)
+
+
 # Making one.
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,17 +30,26 @@ log = logging.getLogger("wsgi_token_refresh")
 
 
 @dataclass(frozen=True, slots=True)
-class _Late:
-    """A call whose answer is still to come: what it was made for, under which nonce, and until when others wait for it.
-
-    That is in monotonic seconds; the answer is taken later too.
-    """
+class _Call:
+    """What a call is made for, and under which nonce."""
 
     looking: Looking
     look: Look
     asked: Asked
     nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A call whose answer is still to come.
+
+    It is ``due`` by when the call has taken all its time, and others wait for it until ``hopeful_until`` (monotonic
+    seconds); it is taken later too.
+    """
+
+    call: _Call
     pending: Pending
+    due: float
     hopeful_until: float
 
 
@@ -47,7 +57,10 @@ class Caller:
     """Asks the authorization server for who must call, and writes down what it says.
 
     ``patience`` is for how many seconds a request waits for an answer that its own good token makes needless.
+    ``awaits`` is True while there may be something for ``collect`` to do.
     """
+
+    awaits = False
 
     def __init__(
         self,
@@ -63,6 +76,8 @@ class Caller:
         self._monotonic = monotonic
         self._slots = Slots(endpoint.max_calls, monotonic)
         self._late: PerProcess[dict[str, _Late]] = PerProcess(dict)
+        most = max(1, endpoint.max_calls // 4)
+        self._finishing = PerProcess(lambda: threading.BoundedSemaphore(most))
 
     def call(self, looking: Looking, look: Look, asked: Asked) -> Flight | None:
         """Ask the authorization server; None where somebody else changed the record first."""
@@ -81,17 +96,25 @@ class Caller:
                 patience=self._patience_of(asked),
                 may_send=lambda: self._monotonic() - began <= max(SEND_WITHIN, self._endpoint.timeout / 2),
             )
-        return self._landed(looking, look, asked, nonce, outcome)
+        return self._landed(_Call(looking, look, asked, nonce), outcome)
 
     def collect(self) -> None:
         """Take what answers of earlier calls of this process have come in meanwhile."""
-        late = self._late.made()
-        for family in list(late or ()):
+        self.awaits = False
+        for family in list(self._late.made() or ()):
             self.wait_for(family, 0.0)
 
     def finish(self, family: str) -> None:
-        """Wait for what is still to come, after the response of who asked has gone out."""
-        self.wait_for(family, self._endpoint.answer_timeout - self._patience)
+        """Wait for what is still to come, after the response of who asked has gone out.
+
+        A few do so at once and no more, for each holds a thread: what others have asked for is collected.
+        """
+        late, free = (self._late.made() or {}).get(family), self._finishing.get()
+        if late is not None and free.acquire(blocking=False):
+            try:
+                self.wait_for(family, max(0.0, late.due - self._monotonic()))
+            finally:
+                free.release()
 
     def wait_for(self, family: str, seconds: float) -> bool:
         """Wait for the answer to a call of this process about a family; False where there is none to hope for."""
@@ -103,9 +126,9 @@ class Caller:
         if outcome is None:
             self._await(late)
             return is_hopeful
-        self._landed(late.looking, late.look, late.asked, late.nonce, outcome)
+        self._landed(late.call, outcome)
         what = type(outcome).__name__
-        log.info("the answer to an earlier refresh came late: %s session=%s", what, late.look.member.name)
+        log.info("the answer to an earlier refresh came late: %s session=%s", what, late.call.look.member.name)
         return True
 
     def _called(self, family: Family, nonce: str, now: float) -> Family:
@@ -119,24 +142,37 @@ class Caller:
         may_leave = asked.good and self._endpoint.old_access_token_survives
         return self._patience if may_leave else self._endpoint.answer_timeout
 
-    def _landed(self, looking: Looking, look: Look, asked: Asked, nonce: str, outcome: Outcome) -> Flight:
+    def _landed(self, call: _Call, outcome: Outcome) -> Flight:
         """Write down what came of a call, and answer who made it."""
         if isinstance(outcome, Unreachable) and outcome.pending is not None:
-            hopeful_until = self._monotonic() + LONGEST_PAUSE
-            self._await(_Late(looking, look, asked, nonce, outcome.pending, hopeful_until))
-            if self._patience_of(asked) < self._endpoint.answer_timeout:
-                return replace(self._standing.best(look, asked, replace(outcome, pending=None)), late=True)
+            return self._still_to_come(call, replace(outcome, pending=None), outcome.pending)
         if isinstance(outcome, Refreshed):
-            outcome = self._of_the_same_subject(look, outcome)
+            outcome = self._of_the_same_subject(call.look, outcome)
         if isinstance(outcome, Refreshed):
-            return self._keep(looking, look, asked, outcome)
-        self._remember_refusal(looking, look, asked, outcome)
-        return self._write_down(looking, look, asked, nonce, outcome)
+            return self._keep(call, outcome)
+        self._remember_refusal(call, outcome)
+        return self._write_down(call, outcome)
+
+    def _still_to_come(self, call: _Call, outcome: Unreachable, pending: Pending) -> Flight:
+        """Go on without an answer that may still come, and let nobody present the same token again meanwhile."""
+        now, look = self._monotonic(), call.look
+        due = now + self._endpoint.answer_timeout - self._patience_of(call.asked)
+        self._await(_Late(call, pending, due, now + LONGEST_PAUSE))
+        if self._endpoint.single_use:
+            with suppress(StoreError):
+                call.looking.records.change(look.member, lambda family, now: self._awaited(family, now, call.nonce))
+        elif now >= due:
+            return self._write_down(call, outcome)
+        return replace(self._standing.best(look, call.asked, outcome), own=now >= due, late=now < due)
+
+    def _awaited(self, family: Family, now: float, nonce: str) -> Family | None:
+        return rules.awaited(family, now, LONGEST_PAUSE) if rules.is_callers(family, nonce) else None
 
     def _await(self, late: _Late) -> None:
         """Keep a call whose answer is still to come; the oldest makes room."""
         awaited = self._late.get()
-        awaited[late.look.member.family] = late
+        awaited[late.call.look.member.family] = late
+        self.awaits = True
         while len(awaited) > _MOST_LATE:
             awaited.pop(next(iter(awaited))).pending.close()
 
@@ -151,35 +187,37 @@ class Caller:
         self._revoke_unless_it_stayed(look, tokens)
         return Rejected("subject_changed")
 
-    def _remember_refusal(self, looking: Looking, look: Look, asked: Asked, outcome: Rejected | Unreachable) -> None:
+    def _remember_refusal(self, call: _Call, outcome: Rejected | Unreachable) -> None:
         if outcome.rule and not (isinstance(outcome, Rejected) and outcome.ends_session):
             with suppress(StoreError):
-                looking.records.refused_again(look, asked.tokens, outcome.rule, self._standing.clock())
+                records, now = call.looking.records, self._standing.clock()
+                records.refused_again(call.look, call.asked.tokens, outcome.rule, now)
 
-    def _keep(self, looking: Looking, look: Look, asked: Asked, outcome: Refreshed) -> Flight:
+    def _keep(self, call: _Call, outcome: Refreshed) -> Flight:
         try:
-            member = looking.records.keep(look, outcome.tokens, self._standing.hand_over)
+            member = call.looking.records.keep(call.look, outcome.tokens, self._standing.hand_over)
         except StoreError:
-            member = look.member
-            looking.save_later(look, outcome.tokens)
+            member = call.look.member
+            call.looking.save_later(call.look, outcome.tokens)
         if member is None:
-            return self._from_record(looking, look, asked, outcome)
+            return self._from_record(call, outcome)
         return Flight(outcome, member, own=True)
 
-    def _write_down(self, looking: Looking, look: Look, asked: Asked, nonce: str, outcome: Outcome) -> Flight:
+    def _write_down(self, call: _Call, outcome: Outcome) -> Flight:
         wrote: Family | None
+        records, look = call.looking.records, call.look
         try:
-            wrote = looking.records.change(look.member, lambda family, now: self._after(family, now, nonce, outcome))
+            wrote = records.change(look.member, lambda family, now: self._after(family, now, call.nonce, outcome))
             if wrote is not None and wrote.state is State.REFUSED and not rules.is_vouched(wrote):
-                looking.records.bury(look.member, look.tokens, wrote)
+                records.bury(look.member, look.tokens, wrote)
         except StoreError:
             wrote = look.family
         if wrote is None:
-            return self._from_record(looking, look, asked, outcome)
+            return self._from_record(call, outcome)
         if isinstance(outcome, Rejected) and outcome.ends_session:
             pause = look.family.pause
             return Flight(outcome, look.member, own=True, lost=pause.reason if pause and pause.sent else "")
-        return replace(self._standing.best(look, asked, outcome), own=True)
+        return replace(self._standing.best(look, call.asked, outcome), own=True)
 
     def _after(self, family: Family, now: float, nonce: str, outcome: Outcome) -> Family | None:
         if not rules.is_callers(family, nonce):
@@ -196,12 +234,13 @@ class Caller:
             )
         code = outcome.code if isinstance(outcome, Rejected) else ""
         refused = isinstance(outcome, Rejected) and outcome.ends_session
-        return rules.refused(family, code) if refused else rules.paused(family, now, code)
+        return rules.refused(family, code) if refused else rules.puzzled(family, now, code)
 
-    def _from_record(self, looking: Looking, look: Look, asked: Asked, outcome: Outcome) -> Flight:
+    def _from_record(self, call: _Call, outcome: Outcome) -> Flight:
         """Answer whoever's outcome was not written: the record has gone on without it."""
+        look, asked = call.look, call.asked
         try:
-            newest = looking.records.look(look.member)
+            newest = call.looking.records.look(look.member)
         except StoreError:
             newest = None
         over = None if newest is None else self._standing.over(newest, let_in=asked.forced)

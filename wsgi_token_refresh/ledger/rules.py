@@ -169,6 +169,12 @@ def called(family: Family, nonce: str, deadline: float, lasts: float = 3600.0) -
     return replace(family, calling=Calling(nonce, deadline, lasts))
 
 
+def awaited(family: Family, now: float, lasts: float) -> Family | None:
+    """Let the one who calls read on for ``lasts`` seconds: nobody presents again what may be answered still."""
+    calling = family.calling
+    return None if calling is None else called(family, calling.nonce, now + lasts, lasts)
+
+
 def is_callers(family: Family, nonce: str) -> bool:
     """Tell whether an outcome other than new tokens may be written: only by whoever is the caller still."""
     return family.state is not State.ENDED and family.calling is not None and family.calling.nonce == nonce
@@ -187,6 +193,14 @@ def unanswered(
 def paused(family: Family, now: float, reason: str) -> Family:
     """Write down that *we* are set up wrongly: no refresh of this family for a while."""
     return replace(family, calling=None, pause=Pause(False, 1, now + LONGEST_PAUSE, reason))
+
+
+def puzzled(family: Family, now: float, reason: str) -> Family:
+    """Write down a refusal that ends no session: the first may be a hiccup, and many mean that *we* are set up wrongly.
+
+    It used up no refresh token, so whoever has a good access token may try again as well.
+    """
+    return replace(family, calling=None, pause=_next_pause(family, False, now, reason, FIRST_PAUSE))
 
 
 def refused(family: Family, reason: str) -> Family:

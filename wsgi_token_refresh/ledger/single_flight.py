@@ -56,7 +56,7 @@ class Refresher:
         # Where a token may be used twice, a store that is down leaves each process to itself.
         self._alone = None if endpoint.single_use else looking(MemoryStore(clock=clock))
         self._standing = Standing(refresh_before, hand_over, endpoint.old_access_token_survives, clock)
-        self._caller = Caller(endpoint, self._standing, patience=wait_timeout, monotonic=monotonic)
+        self.caller = Caller(endpoint, self._standing, patience=wait_timeout, monotonic=monotonic)
         self._wait_timeout = wait_timeout
         self._monotonic = monotonic
 
@@ -89,7 +89,7 @@ class Refresher:
 
     def finish(self, flight: Flight) -> None:
         """Wait for the answer to the call of a request that has been answered meanwhile."""
-        self._caller.finish("" if flight.member is None else flight.member.family)
+        self.caller.finish("" if flight.member is None else flight.member.family)
 
     def limit(self) -> float:
         """Tell until when a request that begins now may wait (monotonic seconds)."""
@@ -99,7 +99,7 @@ class Refresher:
         """Tell in two reads whether the family of these good tokens has ended, and whether newer ones exist."""
         try:
             self._shared.save()
-            self._caller.collect()
+            self.caller.collect()
             look = self._shared.find(tokens)
         except StoreError as error:
             return Flight(None, down=str(error))
@@ -177,7 +177,7 @@ class Refresher:
     def _refresh(self, looking: Looking, asked: Asked) -> Flight:
         waited, newer = False, None
         for _ in range(ATTEMPTS):
-            self._caller.collect()
+            self.caller.collect()
             found, newer = newer or looking.look(asked), None
             if isinstance(found, Flight):
                 return found
@@ -188,10 +188,10 @@ class Refresher:
                 newer = self._wait(looking, look, look.family.calling.deadline, asked)
             elif flight is None and not waited:
                 # A call of this process whose answer may still come is better than another one.
-                waited = self._caller.wait_for(look.member.family, max(0.0, self._left(asked)))
+                waited = self.caller.wait_for(look.member.family, max(0.0, self._left(asked)))
                 if waited:
                     continue
-                flight = self._caller.call(looking, look, asked)
+                flight = self.caller.call(looking, look, asked)
             if flight is not None:
                 return flight
             if self._left(asked) <= 0 or (waited and look.family.calling is None):
@@ -220,7 +220,7 @@ class Refresher:
     def _wait(self, looking: Looking, look: Look, deadline: float, asked: Asked) -> Look | None:
         """Wait for a call to end; None where the record must be looked for, as that of a family that gave way."""
         left = max(0.0, min(deadline - look.now, self._left(asked)))
-        if self._caller.wait_for(look.member.family, left):
+        if self.caller.wait_for(look.member.family, left):
             return None
         newer = looking.records.wait(look, left)
         return newer if newer is not None and newer.family.state is State.LIVE else None

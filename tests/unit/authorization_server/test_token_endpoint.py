@@ -941,7 +941,9 @@ class TestLateAnswers:
         assert len(server.connections) == 2
 
     def test_it_shows_no_token(self, serve):
-        outcome = endpoint(serve(self.answering_late(b"")[0]).url, answer_timeout=0.05).refresh("s3cret")
+        handler, (told,) = self.answering_late(b"")
+        outcome = endpoint(serve(handler).url, answer_timeout=0.05).refresh("s3cret")
+        told.set()
         assert "s3cret" not in repr(outcome) + repr(outcome.pending)
 
     def test_a_child_does_not_read_what_its_parent_waits_for(self, serve):

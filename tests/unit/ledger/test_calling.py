@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import BoundedSemaphore
 
 import pytest
 
@@ -15,14 +16,16 @@ from tests.unit.ledger.test_single_flight import (
     REFUSED,
     TIMEOUT,
     UNANSWERED,
+    Disturbed,
     World,
     issued,
     refresher,
 )
 from wsgi_token_refresh.ledger.calling import _MOST_LATE
 from wsgi_token_refresh.ledger.records import A_WHILE, DAY, Records
-from wsgi_token_refresh.ledger.rules import LONGEST_PAUSE, SEND_WITHIN, State
+from wsgi_token_refresh.ledger.rules import FIRST_PAUSE, LONGEST_PAUSE, SEND_WITHIN, State
 from wsgi_token_refresh.ledger.single_flight import WAIT_TIMEOUT
+from wsgi_token_refresh.per_process import PerProcess
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable
 
 LONGEST_CALL = TIMEOUT + ANSWER_TIMEOUT + SEND_WITHIN
@@ -59,6 +62,22 @@ def answer(world):
     answer = Answer(world.clock)
     world.endpoint.outcomes.append(replace(NO_ANSWER, pending=answer))
     return answer
+
+
+@pytest.fixture
+def answer_to_many():
+    """Order the same where a refresh token may be presented twice."""
+    world = World(single_use=False)
+    answer = Answer(world.clock)
+    world.endpoint.outcomes.append(replace(NO_ANSWER, pending=answer))
+    return world, answer
+
+
+def far_away(world):
+    """Make another host, whose store lets the time pass at once where nothing changes."""
+    store = Disturbed(world.clock)
+    store.inner = world.store.inner
+    return refresher(store, world.endpoint, world.clock)
 
 
 def family(world, tokens=None):
@@ -140,11 +159,98 @@ def test_who_waited_to_the_end_is_unavailable_and_the_answer_is_still_taken(worl
     world.later(EXPIRED)
     flight = world.refresh(good=False)
     assert (flight.outcome, flight.own, flight.late) == (NO_ANSWER, True, False)
-    assert family(world).pause.sent
     world.later(LONGEST_PAUSE + 1)
     answer.comes = Refreshed(issued(1, world.clock()))
     assert world.refresh(good=False).outcome == answer.comes
     assert len(world.endpoint.asked) == 1
+
+
+@pytest.mark.parametrize(("later", "good"), [(DUE, True), (EXPIRED, False)], ids=["who went on", "who gave up"])
+def test_no_host_presents_again_what_may_be_answered_within_a_minute(world, answer, later, good):
+    world.later(later)
+    world.refresh(good=good)
+    began, other = world.clock(), far_away(world)
+    while world.clock() < began + LONGEST_PAUSE - WAIT_TIMEOUT - 1:
+        assert isinstance(world.refresh(good=False, host=other).outcome, Unreachable)
+        world.later(1)
+    answer.comes = Refreshed(issued(1, world.clock()))
+    world.host.caller.collect()
+    assert world.refresh(good=False, host=world.other).outcome == answer.comes
+    assert len(world.endpoint.asked) == 1
+
+
+def test_an_answer_that_never_comes_is_one_that_was_lost(world, answer):
+    world.later(EXPIRED)
+    world.refresh(good=False)
+    world.later(LONGEST_PAUSE + FIRST_PAUSE)
+    newer = world.newer(1)
+    assert world.refresh(good=False, host=world.other).outcome == Refreshed(newer)
+
+
+def test_what_may_be_presented_twice_is_presented_again_at_once(answer_to_many):
+    world, answer = answer_to_many
+    world.later(EXPIRED)
+    flight = world.refresh(good=False)
+    assert (flight.own, flight.late) == (True, False)
+    newer = world.newer(1)
+    assert world.refresh(good=False, host=world.other).outcome == Refreshed(newer)
+    assert answer.waited == []
+
+
+def test_who_goes_on_with_a_good_token_lets_a_call_stand_that_may_be_repeated(answer_to_many):
+    world, _ = answer_to_many
+    world.later(DUE)
+    assert world.refresh().late
+    assert family(world).calling.lasts == LONGEST_CALL
+
+
+def test_a_store_that_is_lost_before_it_hears_that_an_answer_is_awaited(world, answer):
+    world.later(EXPIRED)
+    world.meanwhile(world.store.go_down, world.endpoint.outcomes.pop())
+    assert isinstance(world.refresh(good=False).outcome, Unreachable)
+    world.store.be_back()
+    answer.comes = Refreshed(issued(1, world.clock()))
+    assert world.refresh(good=False).outcome == answer.comes
+
+
+def test_whom_others_have_followed_is_awaited_no_more(world, answer):
+    world.later(EXPIRED)
+    world.meanwhile(world.sign_out, world.endpoint.outcomes.pop())
+    assert isinstance(world.refresh(good=False).outcome, Unreachable)
+    assert family(world).state is State.ENDED
+
+
+def test_a_caller_says_whether_there_may_be_something_to_collect(world, answer):
+    caller = world.host.caller
+    assert not caller.awaits
+    world.later(DUE)
+    world.refresh()
+    for comes in (None, Refreshed(issued(1, world.clock()))):
+        assert caller.awaits
+        answer.comes = comes
+        caller.collect()
+    assert not caller.awaits
+
+
+def test_a_few_wait_for_what_is_to_come_and_no_more(world):
+    """Each holds a thread of the server, whose response has gone out."""
+    world.later(DUE)
+    world.endpoint.max_calls = 1000
+    host, inner = refresher(world.store, world.endpoint, world.clock), []
+    host.caller._finishing = PerProcess(lambda: BoundedSemaphore(1))
+    answers = [Answer(world.clock) for _ in range(2)]
+    flights = []
+    for number, answer in enumerate(answers):
+        world.endpoint.outcomes.append(replace(NO_ANSWER, pending=answer))
+        tokens = issued(0, NOW, sub=f"u{number}", refresh_token=f"r{number}")
+        flights.append(host.refresh(tokens, good=True, vouched=True))
+    answers[0].waited.clear()
+    answers[1].waited.clear()
+    answers[0].outcome = lambda seconds: inner.append(host.finish(flights[1]))
+    host.finish(flights[0])
+    assert (inner, answers[1].waited) == ([None], [])
+    host.finish(flights[1])
+    assert len(answers[1].waited) == 1
 
 
 def test_another_session_collects_what_has_come(world, answer):
@@ -161,14 +267,14 @@ def test_whoever_would_call_again_waits_for_the_answer_to_the_first_call_instead
     world.later(3)
     flight = world.refresh(good=False)
     assert isinstance(flight.outcome, Unreachable)
-    assert answer.waited == [0.0, WAIT_TIMEOUT, 0.0]
+    assert answer.waited[:2] == [0.0, WAIT_TIMEOUT]
     assert len(world.endpoint.asked) == 1
 
 
 def test_nobody_waits_for_an_answer_for_more_than_a_minute(world, answer):
     world.later(EXPIRED)
     world.refresh(good=False)
-    world.later(LONGEST_PAUSE)
+    world.later(LONGEST_PAUSE + FIRST_PAUSE)
     newer = world.newer(1)
     assert world.refresh(good=False).outcome == Refreshed(newer)
 
@@ -176,7 +282,7 @@ def test_nobody_waits_for_an_answer_for_more_than_a_minute(world, answer):
 def test_an_answer_that_comes_after_others_have_gone_on_changes_nothing(world, answer):
     world.later(EXPIRED)
     world.refresh(good=False)
-    world.later(LONGEST_PAUSE)
+    world.later(LONGEST_PAUSE + FIRST_PAUSE)
     newer = world.newer(1)
     world.refresh(good=False, host=world.other)
     answer.comes = REFUSED
@@ -292,6 +398,19 @@ def test_who_has_a_good_token_is_not_stuck(world):
     world.later(DUE)
     refused(world, PAGE, times=1, every=A_WHILE)
     assert not world.refresh(good=True).stuck
+
+
+def test_the_first_refusal_that_ends_no_session_may_be_a_hiccup_and_many_are_none(world):
+    world.later(EXPIRED)
+    pauses = []
+    for _ in range(9):
+        world.endpoint.outcomes.append(CODE)
+        assert world.refresh(good=False).outcome == CODE
+        pauses.append(family(world).pause.not_before - world.clock())
+        world.later(pauses[-1])
+    assert pauses == [2, 2, 2, 4, 8, 16, 32, 60, 60]
+    newer = world.newer(1)
+    assert world.refresh(good=False).outcome == Refreshed(newer)
 
 
 def test_a_refusal_that_cannot_be_counted_is_what_it_is(world):

@@ -449,7 +449,7 @@ def test_a_caller_that_wrote_too_slowly_does_not_send(world):
         pytest.param(UNANSWERED, 2, id="no answer"),
         pytest.param(REFUSED_CONNECTION, 0.5, id="no connection"),
         pytest.param(Unreachable(False, "429", 30.0), 30, id="an answer that says when to come back"),
-        pytest.param(Rejected("invalid_client", ends_session=False), 60, id="a refusal of this client"),
+        pytest.param(Rejected("invalid_client", ends_session=False), 2, id="a refusal that ends no session"),
     ],
 )
 def test_nobody_asks_again_for_a_while_after(world, outcome, pause):
