@@ -1,7 +1,7 @@
 """Runs all checks: ``.venv/bin/python tools/test.py``.
 
-ruff, mypy, the unit and contract tests on every other Python of this machine, then the whole suite here, with its
-branch coverage. What passes takes a line; what fails is shown.
+ruff and mypy; then the whole suite here, with its branch coverage, and meanwhile the unit and contract tests on every
+other Python of this machine, one after the other. What passes takes a line; what fails is shown.
 """
 # ruff: noqa: S603, T201
 
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import env
 
@@ -28,7 +29,13 @@ def main() -> None:
     except env.MissingError as missing:
         sys.exit(str(missing))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    failed = [*_failed_checks(), *_failed_elsewhere(), *_failed_here()]
+    failed = list(_failed_checks())
+    with ThreadPoolExecutor(1) as meanwhile:
+        elsewhere = meanwhile.submit(lambda: list(_elsewhere()))
+        failed += _failed_here()
+    for name, passed, said in elsewhere.result():
+        print(f"{name}: {said}")
+        failed += [] if passed else [name]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
@@ -44,23 +51,26 @@ def _failed_checks() -> Iterator[str]:
             yield name
 
 
-def _failed_elsewhere() -> Iterator[str]:
-    """Run what needs no servers on every other Python from 3.10 on, each in an environment of its own."""
+def _elsewhere() -> Iterator[tuple[str, bool, str]]:
+    """Run what needs no servers on every other Python from 3.10 on, each in an environment of its own.
+
+    Gives what has run, whether it passed, and what there is to say.
+    """
     for version, python in env.pythons():
-        name = "Python {}.{}".format(*version)
         folder = os.path.join(env.ROOT, ".venv-{}.{}".format(*version))
-        if version == sys.version_info[:2]:
-            continue
-        try:
-            if not env.is_ready(folder):
-                env.make(folder, version, python)
-            env.add_redis(folder)
-        except env.MissingError as missing:
-            print(missing)
-            yield name
-            continue
-        if not _passes(name, [env.python_of(folder), *PYTEST, "-p", "no:cacheprovider", *FAST], last_line=True):
-            yield name
+        if version != sys.version_info[:2]:
+            yield ("Python {}.{}".format(*version), *_run_elsewhere(folder, version, python))
+
+
+def _run_elsewhere(folder: str, version: tuple[int, int], python: str) -> tuple[bool, str]:
+    try:
+        if not env.is_ready(folder):
+            env.make(folder, version, python)
+        env.add_redis(folder)
+    except env.MissingError as missing:
+        return False, str(missing)
+    passed, said = _run([env.python_of(folder), *PYTEST, "-p", "no:cacheprovider", *FAST])
+    return passed, said.splitlines()[-1] if passed else f"failed\n{said}"
 
 
 def _failed_here() -> Iterator[str]:
@@ -72,16 +82,17 @@ def _failed_here() -> Iterator[str]:
         yield "coverage"
 
 
-def _passes(name: str, command: list[str], *, last_line: bool = False) -> bool:
+def _passes(name: str, command: list[str]) -> bool:
     """Run a check; show all that it says if it fails, else a line."""
     began = time.monotonic()
+    passed, said = _run(command)
+    print(f"{name}: well, in {time.monotonic() - began:.1f}s" if passed else f"{name}: failed\n{said}")
+    return passed
+
+
+def _run(command: list[str]) -> tuple[bool, str]:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    said = done.stdout.strip()
-    if done.returncode != 0:
-        print(f"{name}: failed\n{said}")
-        return False
-    print(f"{name}: {said.splitlines()[-1] if last_line else f'well, in {time.monotonic() - began:.1f}s'}")
-    return True
+    return done.returncode == 0, done.stdout.strip()
 
 
 if __name__ == "__main__":
