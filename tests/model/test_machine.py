@@ -35,9 +35,15 @@ class Machine(RuleBasedStateMachine):
     def make_store(self, clock: Callable[[], float]) -> Store:
         return MemoryStore(clock=clock)
 
-    @initialize(kind=st.sampled_from(["strict", "lenient", "static"]), single_use=st.booleans())
-    def begin(self, kind: str, single_use: bool) -> None:
-        self.world = World(self.make_store, kind, single_use=single_use or kind != "static")
+    @initialize(
+        kind=st.sampled_from(["strict", "lenient", "static"]),
+        single_use=st.booleans(),
+        gives=st.sampled_from(["jwt", "jwt", "again", "opaque"]),
+        max_calls=st.sampled_from([64, 2, 1]),
+    )
+    def begin(self, kind: str, single_use: bool, gives: str, max_calls: int) -> None:
+        single_use = single_use or kind != "static"
+        self.world = World(self.make_store, kind, single_use=single_use, gives=gives, max_calls=max_calls)
 
     @rule(host=HOSTS, path=st.sampled_from(["/page", "/page", "/page", "/api"]))
     def a_request(self, host: int, path: str) -> None:
@@ -49,6 +55,11 @@ class Machine(RuleBasedStateMachine):
         jars = self.world.jars
         if len(self.world.running) < 5 and not self.world.left_behind(jars[-1 - min(back, len(jars) - 1)]):
             self.world.request(host, jar=jars[-1 - min(back, len(jars) - 1)])
+
+    @rule(host=HOSTS, path=st.sampled_from(["/page", "/api"]))
+    def a_request_beside_somebody_elses_access_token(self, host: int, path: str) -> None:
+        if len(self.world.running) < 5:
+            self.world.request(host, path, {**self.world.jar, "access_token": self.world.somebody_elses()})
 
     @rule(host=HOSTS, path=st.sampled_from(["/enter", "/logout"]))
     def a_sign_in_or_out(self, host: int, path: str) -> None:

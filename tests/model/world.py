@@ -22,7 +22,10 @@ from wsgi_token_refresh.authorization_server.dialects import DIALECTS, read_toke
 from wsgi_token_refresh.errors import StoreError
 from wsgi_token_refresh.ledger.looking import Looking
 from wsgi_token_refresh.ledger.records import DAY, Look, Records
+from wsgi_token_refresh.ledger.rules import LONGEST_PAUSE
+from wsgi_token_refresh.ledger.slots import _Slots
 from wsgi_token_refresh.middleware import TokenRefreshMiddleware
+from wsgi_token_refresh.per_process import PerProcess
 from wsgi_token_refresh.policy.routes import Routes
 from wsgi_token_refresh.sessions.token_cookies import TokenCookies
 from wsgi_token_refresh.stores.memory import MemoryStore
@@ -44,23 +47,30 @@ class ServerFamily:
     """What the authorization server knows of one sign-in."""
 
     name: str
+    subject: str = "ada"
     newest: str = ""
     spent: set[str] = field(default_factory=set)
     revoked: str = ""
+    access_token: str = ""
+    ends: float = 0.0
 
 
 class AuthorizationServer:
-    """``strict`` revokes the family on reuse, ``lenient`` only refuses the token, ``static`` does not rotate."""
+    """``strict`` revokes the family on reuse, ``lenient`` only refuses the token, ``static`` does not rotate.
 
-    def __init__(self, world: World, kind: str) -> None:
+    Access tokens are ``jwt``; or given ``again`` until they have expired; or ``opaque``, without a word on their end.
+    """
+
+    def __init__(self, world: World, kind: str, gives: str) -> None:
         self.world = world
         self.kind = kind
+        self.gives = gives
         self.families: dict[str, ServerFamily] = {}
         self.of_token: dict[str, ServerFamily] = {}
         self._serial = count()
 
-    def login(self) -> Tokens:
-        family = ServerFamily(f"F{len(self.families)}")
+    def login(self, subject: str = "ada") -> Tokens:
+        family = ServerFamily(f"F{len(self.families)}", subject)
         self.families[family.name] = family
         return self._issue(family)
 
@@ -81,13 +91,20 @@ class AuthorizationServer:
 
     def _issue(self, family: ServerFamily) -> Tokens:
         now, serial = self.world.now, next(self._serial)
-        claims = {"sub": "ada", "sid": family.name, "iat": now, "exp": now + LIFETIME, "n": serial}
-        token = "e30." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".c2ln"
+        if self.gives != "again" or now >= family.ends:
+            family.access_token, family.ends = self._access_token(family, serial), now + LIFETIME
         if not (self.kind == "static" and family.newest):
             family.spent |= {family.newest} - {""}
             family.newest = f"{family.name}-refresh-{serial}"
             self.of_token[family.newest] = family
-        return received(token, family.newest, now=now)
+        return received(family.access_token, family.newest, now=now)
+
+    def _access_token(self, family: ServerFamily, serial: int) -> str:
+        if self.gives == "opaque":
+            return f"{family.name}-access-{serial}"
+        now = self.world.now
+        claims = {"sub": family.subject, "sid": family.name, "iat": now, "exp": now + LIFETIME, "n": serial}
+        return "e30." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".c2ln"
 
 
 class Endpoint:
@@ -95,15 +112,19 @@ class Endpoint:
 
     timeout = TIMEOUT
     answer_timeout = ANSWER_TIMEOUT
-    max_calls = 64
     old_access_token_survives = True
     identity = IDENTITY
 
-    def __init__(self, world: World, *, single_use: bool) -> None:
+    def __init__(self, world: World, *, single_use: bool, max_calls: int) -> None:
         self.world = world
         self.single_use = single_use
+        self.max_calls = max_calls
 
     def refresh(self, refresh_token: str, *, patience: float, may_send: Callable[[], bool]) -> Outcome:
+        with self.world.calling():
+            return self._refresh(refresh_token, patience, may_send)
+
+    def _refresh(self, refresh_token: str, patience: float, may_send: Callable[[], bool]) -> Outcome:
         world = self.world
         world.point("before it sends")
         if not may_send():
@@ -117,8 +138,10 @@ class Endpoint:
         if fault == "never processed":
             return self._answer(PendingAnswer(world, None, NEVER), patience)
         outcome = world.server.refresh(refresh_token)
-        if fault in ("answer lost", "too slow"):
-            world.forgive("an answer was lost, or came when nobody could wait any longer")
+        if fault == "answer lost":
+            world.forgive("an answer was lost")
+        if fault == "too slow":
+            world.too_slow[refresh_token] = world.now
         after = {"answer lost": NEVER, "slow": ANSWER_TIMEOUT - 0.5, "too slow": 2 * ANSWER_TIMEOUT}.get(fault or "", 0)
         return self._answer(PendingAnswer(world, outcome, world.now + after), patience)
 
@@ -153,6 +176,24 @@ class PendingAnswer:
 
     def close(self) -> None:
         self.at = NEVER
+
+
+class SteppedSemaphore:
+    """A semaphore that lets others go on while it is waited for."""
+
+    def __init__(self, world: World, free: int) -> None:
+        self.world = world
+        self.free = free
+
+    def acquire(self, blocking: bool = True, timeout: float = 0.0) -> bool:
+        if blocking and not self.free and timeout:
+            self.world.block(lambda: self.free > 0, self.world.now + timeout)
+        taken = self.free > 0
+        self.free -= taken
+        return taken
+
+    def release(self) -> None:
+        self.free += 1
 
 
 class SteppedStore:
@@ -221,13 +262,19 @@ class World:
     """Two hosts, one store, one authorization server, one browser."""
 
     def __init__(
-        self, make_store: Callable[[Callable[[], float]], Store], kind: str, *, single_use: bool = True
+        self,
+        make_store: Callable[[Callable[[], float]], Store],
+        kind: str,
+        *,
+        single_use: bool = True,
+        gives: str = "jwt",
+        max_calls: int = 64,
     ) -> None:
         self.now = START
-        self.server = AuthorizationServer(self, kind)
+        self.server = AuthorizationServer(self, kind, gives)
         self.inner = make_store(lambda: self.now)
         self.store = SteppedStore(self, self.inner)
-        self.endpoint = Endpoint(self, single_use=single_use)
+        self.endpoint = Endpoint(self, single_use=single_use, max_calls=max_calls)
         self.store_down = False
         self.store_errors = 0
         self.fault: str | None = None
@@ -239,6 +286,8 @@ class World:
         self.jar: dict[str, str] = {}
         self.forgiven: list[str] = []
         self.sent: dict[str, list[Running]] = {}
+        self.too_slow: dict[str, float] = {}
+        self.out: set[int] = set()
         self.ended: set[str] = set()
         self.signed_out = False
         self._numbers = count()
@@ -258,6 +307,10 @@ class World:
         running.coroutine = greenlet(lambda: self._walk(running, jar))
         self.running[number] = running
         return running
+
+    def somebody_elses(self) -> str:
+        """Give a good access token of another person, such as somebody can plant beside a refresh token."""
+        return self.server.login("eve").access_token or ""
 
     def runnable(self) -> list[Running]:
         return [each for each in self.running.values() if each.host not in self.stopped and self._is_ready(each)]
@@ -387,7 +440,23 @@ class World:
             earlier = self.sent.setdefault(refresh_token, [])
             assert not any(self._is_asking(each) for each in earlier), "two callers at once"
             assert not earlier or self.forgiven or self._may_repeat(refresh_token), "a refresh token was sent twice"
+            if refresh_token in self.too_slow and not self.forgiven:
+                waited = self.now - self.too_slow[refresh_token]
+                assert waited >= LONGEST_PAUSE, "a refresh token was sent again although its answer could still come"
+                self.forgive("nobody came by the host that had the answer for a minute")
             earlier.append(caller)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Check that no host has more calls out than it may."""
+        caller = self._current()
+        self.out.add(caller.number)
+        there = [each for each in self.running.values() if each.host == caller.host and each.number in self.out]
+        assert len(there) <= self.endpoint.max_calls, "too many calls at once"
+        try:
+            yield
+        finally:
+            self.out.discard(caller.number)
 
     def look(self, refresh_token: str) -> Look | None:
         return Records(self.inner, IDENTITY, 30 * 86400).find(Tokens(refresh_token=refresh_token))
@@ -442,6 +511,7 @@ class World:
         """Check how long a browser was held: nobody with a good token waits for an answer until its end."""
         took = self.now - running.began
         most = WAIT_TIMEOUT if running.is_good else max(WAIT_TIMEOUT, running.patience)
+        most += WAIT_TIMEOUT if running.path == "/api" else 0  # its view asks again
         assert running.disturbed or took <= most + 1.001, f"request {running.number} took {took} s"
 
     def _application(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -513,6 +583,11 @@ class World:
             clock=lambda: self.now,
             monotonic=lambda: self.now,
         )
+        most = self.endpoint.max_calls
+        stepped = [SteppedSemaphore(self, max(1, most // part)) for part in (1, 4, 2, 4)]
+        caller: Any = host._refresher.caller
+        caller._slots._slots = PerProcess(lambda: _Slots(*stepped[:3]))  # type: ignore[arg-type]
+        caller._finishing = PerProcess(lambda: stepped[3])
         if not self.endpoint.single_use:
             own = SteppedStore(self, MemoryStore(clock=lambda: self.now), shared=False)
             host._refresher._alone = Looking(Records(own, IDENTITY, DAY), 600.0)
