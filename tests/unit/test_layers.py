@@ -30,6 +30,7 @@ HOUSE = {
         "fixed_keys",
         "jwks",
         "claims",
+        "kinds",
         "jws",
         "dialects",
         "refusals",

@@ -45,7 +45,7 @@ from ..tokens import Failed, KeysUnavailable
 from .calls import Call
 from .deadline_http import FAILURES, calling, describe, make_session
 from .json_text import read_json
-from .jws import ALGORITHMS, fitting, same_algorithm, shown, to_jwk
+from .jws import ALGORITHMS, fitting, is_named, shown, to_jwk
 
 COLD_PAUSE = 2.0
 """Seconds after a failed fetch in which a process without keys does not try again."""
@@ -301,13 +301,13 @@ def _read_jwk(entry: object, algorithms: tuple[str, ...]) -> Key | Unusable:
     except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError):
         return Unusable(kid, f"its members make no {jwk['kty']} key")
     said = jwk.get("alg") or None
-    fit = tuple(name for name in fitting(key, algorithms) if said is None or same_algorithm(said, name))
+    fit = tuple(name for name in fitting(key, algorithms) if said is None or is_named(key, said, name))
     return Key(kid, key, fit, to_jwk(key, fit[0])) if fit else Unusable(kid, _unfit_for(key, said, algorithms))
 
 
 def _unfit(jwk: Mapping[str, Any]) -> str | None:
     """Say why a key cannot verify signatures, whatever it is; members that are null are absent."""
-    kty, operations = jwk.get("kty"), jwk.get("key_ops")
+    kty = jwk.get("kty")
     if not isinstance(jwk.get("kid"), str | None):
         return f"kid holds {shown(jwk['kid'])}, wanted text"
     if not isinstance(kty, str) or kty not in _READERS:
@@ -316,10 +316,17 @@ def _unfit(jwk: Mapping[str, Any]) -> str | None:
         return "it is a private key (d), which proves nothing about who signed"
     if jwk.get("use") not in ("sig", "", None):
         return f"it is for use {shown(jwk['use'])}, not for signatures"
-    if isinstance(operations, list) and operations and "verify" not in operations:
-        return f"its key_ops are {shown(operations)}, without verify"
+    if "key_ops" in jwk and (why := _unfit_operations(jwk["key_ops"])) is not None:
+        return why
     lacking = [name for name in _MEMBERS[kty] if not jwk.get(name)]
     return f"{' and '.join(lacking)} are missing{', x5c is not read' if 'x5c' in jwk else ''}" if lacking else None
+
+
+def _unfit_operations(operations: object) -> str | None:
+    """Say why the operations of a key are not those of a verifier (RFC 7517 4.3); an empty list permits none."""
+    if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
+        return f"its key_ops hold {shown(operations)}, wanted a list of texts"
+    return None if "verify" in operations else f"its key_ops are {shown(operations)}, without verify"
 
 
 def _unfit_for(key: AllowedPublicKeys, said: object, algorithms: tuple[str, ...]) -> str:

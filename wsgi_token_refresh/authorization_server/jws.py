@@ -71,11 +71,13 @@ def read_header(token: str) -> Header:
     alg, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
     if not isinstance(alg, str) or not isinstance(kid, str | None):
         raise TokenError(f"alg and kid: hold {shown(alg)} and {shown(kid)}, wanted strings")
+    if not isinstance(typ, str | None):
+        raise TokenError(f"typ: the header holds {shown(typ)}, wanted a string")
     if header.get("crit") is not None:
         raise TokenError(f"no JWT: crit holds {shown(header['crit'])}, and none of it is understood")
     if header.get("b64") not in (None, True):
         raise TokenError("no JWT: its payload is not base64url (RFC 7797)")
-    return Header(alg, kid, typ.lower() if isinstance(typ, str) else "", (parts[0], parts[1], parts[2]))
+    return Header(alg, kid, (typ or "").lower(), (parts[0], parts[1], parts[2]))
 
 
 def read_jws(header: Header) -> Jws:
@@ -128,8 +130,13 @@ def fits(key: PublicKey, alg: str) -> bool:
 
 
 def same_algorithm(one: object, other: str) -> bool:
-    """Tell whether two names may mean one algorithm; the key says which of them it is."""
-    return one == other or (one in _EDDSA and other in _EDDSA)
+    """Tell whether two names may mean one algorithm: ``EdDSA`` is that of its key's curve (RFC 9864 2.2)."""
+    return one == other or ("EdDSA" in (one, other) and one in _EDDSA and other in _EDDSA)
+
+
+def is_named(key: PublicKey, said: object, alg: str) -> bool:
+    """Tell whether a name means this algorithm of a key that can verify it; the other curve's name does not."""
+    return said == alg or (isinstance(said, str) and same_algorithm(said, alg) and fits(key, said))
 
 
 def to_jwk(key: PublicKey, alg: str) -> str:

@@ -12,10 +12,22 @@ from ..errors import ConfigurationError
 from ..secret_files import SecretFile
 from ..tokens import Failed, KeysUnavailable, Verification, Verified
 from .arguments import bundle_problems, callable_problems, is_seconds, truth_problems
-from .claims import wrong_audience, wrong_expiry, wrong_issuer, wrong_kind, wrong_start
+from .claims import wrong_audience, wrong_expiry, wrong_issuer, wrong_start
 from .fixed_keys import ChangingKey, FixedKey, KeySource, StaticKey, is_symmetric, prepare
 from .jwks import Found, JwksCache, Key, fetch_url
-from .jws import ALGORITHMS, Header, Jws, TokenError, fits, json_object, read_header, read_jws, same_algorithm, shown
+from .jws import (
+    ALGORITHMS,
+    Header,
+    Jws,
+    TokenError,
+    is_named,
+    json_object,
+    read_header,
+    read_jws,
+    same_algorithm,
+    shown,
+)
+from .kinds import wrong_kind
 from .urls import url_problems
 
 _MOST_KEYS_TRIED = 16
@@ -154,8 +166,7 @@ def _is_signed(jws: Jws, found: Found) -> bool:
 
 
 def _is_for(key: Key, alg: str) -> bool:
-    same = any(same_algorithm(alg, name) for name in key.algorithms)
-    return alg in key.algorithms or (same and fits(key.key, alg))
+    return any(is_named(key.key, alg, name) for name in key.algorithms)
 
 
 def _mismatch(alg: str, kid: str | None, keys: Sequence[Key]) -> str:

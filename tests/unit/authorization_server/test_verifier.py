@@ -353,7 +353,8 @@ _CLAIMS: dict[str, tuple[dict, dict, str | None]] = {
     "an access token by its own word": ({"typ": "Bearer", "type": "access", "token_use": "access"}, {}, None),
     "a refresh token by its own word": ({"typ": "Refresh"}, {}, "typ: holds 'Refresh', wanted an access token"),
     "token_use refresh": ({"token_use": "refresh"}, {}, "token_use: holds 'refresh', wanted an access token"),
-    "typ no text": ({"typ": ["refresh"]}, {}, None),
+    "typ a list": ({"typ": ["refresh"]}, {}, "typ: holds 'refresh', wanted an access token"),
+    "typ no text": ({"typ": {"refresh": 1}, "token_use": 5, "type": [["id_token"], 7]}, {}, None),
     "claims of null are absent": (dict.fromkeys(["nbf", "aud", "iss", "typ", "events", "at_hash", "htm"]), {}, None),
     "aud null, and wanted": ({"aud": None}, {"audience": "web"}, "aud: missing, wanted 'web'"),
     "iss null, and wanted": ({"iss": None}, {"issuer": "https://a"}, "iss: missing, wanted 'https://a'"),
@@ -372,15 +373,9 @@ def test_claims(claims: dict, wanted: dict, reason: str | None):
     "typ",
     [
         *("logout+jwt", "dpop+jwt", "secevent+jwt", "client-authentication+jwt", "oauth-authz-req+jwt"),
-        *(
-            "token-introspection+jwt",
-            "application/logout+jwt",
-            "Logout+JWT",
-            "kb+jwt",
-            "dc+sd-jwt",
-            "id_token",
-            "Refresh",
-        ),
+        *("token-introspection+jwt", "application/logout+jwt", "Logout+JWT", "kb+jwt", "dc+sd-jwt"),
+        *("logout+jwt;x=1", "application/logout+jwt; charset=utf-8", "kb+jwt ; x=1", "dpop+jws", "secevent+jws"),
+        *("id_token", "Refresh", "JWT-logout", "logout-token"),
     ],
 )
 @pytest.mark.parametrize("wanted", [{}, {"audience": "web"}], ids=["no audience", "an audience"])
@@ -390,10 +385,24 @@ def test_another_type_in_the_header_is_no_access_token(typ: str, wanted: dict):
 
 
 @pytest.mark.parametrize(
-    "typ", ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "application/jwt", "JOSE", "Bearer", "access+jwt"]
+    "typ",
+    [
+        *("JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "application/jwt", "JOSE", "Bearer", "access+jwt"),
+        *("JWT;charset=utf-8", "application/at+jwt; x=1", "at+jws"),
+    ],
 )
 def test_an_access_token_by_the_type_in_its_header(typ: str):
     assert fixed().verify(signed(typ=typ)) == Verified(CLAIMS)
+
+
+@pytest.mark.parametrize("typ", [["logout+jwt"], 7, {"logout": 1}, False], ids=str)
+def test_a_type_in_the_header_that_is_no_text_fails(typ: object):
+    payload = json.dumps(CLAIMS).encode()
+    token = jwt.PyJWS().encode(payload, SECRET, "HS256", {"typ": "x"})
+    head = encoded({"alg": "HS256", "typ": typ})
+    signature = jwt.get_algorithm_by_name("HS256").sign(f"{head}.{token.split('.')[1]}".encode(), SECRET.encode())
+    verdict = fixed(key=SECRET, algorithms=["HS256"]).verify(f"{head}.{token.split('.')[1]}.{encoded(signature)}")
+    assert verdict == Failed(f"typ: the header holds {shown(typ)}, wanted a string")
 
 
 _OTHER_KINDS = {
@@ -408,12 +417,16 @@ _OTHER_KINDS = {
     "a logout token of Keycloak": {"typ": "Logout"},
     "a logout token": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
     "a security event": {"events": {"https://schemas.openid.net/secevent/caep/event-type/session-revoked": {"x": 1}}},
-    "a DPoP proof": {"htm": "POST", "htu": "https://api.example.com", "jti": "1"},
+    "a DPoP proof": {"sub": None, "htm": "POST", "htu": "https://api.example.com", "jti": "1"},
     "the answer of an introspection": {"token_introspection": {"active": True}},
-    "the answer of an authorization": {"code": "c", "state": "s", "iss": "https://a"},
-    "the answer of an authorization that failed": {"sub": None, "error": "access_denied", "state": "s"},
+    "the answer of an authorization": {"sub": None, "code": "c", "state": "s", "iss": "https://a"},
+    "the answer of an authorization that failed": {"sub": None, "error": "no", "state": "s", "iss": "https://a"},
     "the request of an authorization": {"response_type": "code", "redirect_uri": "https://a/cb"},
-    "the request of an authorization, sent without where to": {"response_type": "code", "client_id": "web"},
+    "the request of an authorization, sent without where to": {
+        "sub": None,
+        "response_type": "code",
+        "client_id": "web",
+    },
     "a client's assertion": {"iss": "web", "sub": "web", "jti": "1"},
     "a refresh token of Spring Security OAuth": {"ati": "1a2b", "scope": ["read"], "client_id": "web"},
 }
@@ -958,7 +971,7 @@ _NOTHING = dict.fromkeys(["alg", "crv", "d", "dp", "dq", "k", "key_ops", "oth", 
     "members",
     [
         pytest.param(_NOTHING, id="all that is not said"),
-        pytest.param({**_NOTHING, "key_ops": [], "x5c": [], "use": "", "alg": ""}, id="empty ones"),
+        pytest.param({**_NOTHING, "x5c": [], "use": "", "alg": ""}, id="empty ones"),
         *(pytest.param({name: None}, id=f"{name} null") for name in _NOTHING),
         pytest.param({"key_ops": ["verify"]}, id="key_ops verify"),
         pytest.param({"key_ops": ["encrypt", "verify"]}, id="key_ops of several"),
@@ -979,6 +992,23 @@ _WHY = {
     "for other operations": (
         jwk("b", "b", key_ops=["encrypt"]),
         "kid 'b': its key_ops are ['encrypt'], without verify",
+    ),
+    "for no operation": (jwk("b", "b", key_ops=[]), "kid 'b': its key_ops are [], without verify"),
+    "with operations that are one text": (
+        jwk("b", "b", key_ops="verify"),
+        "kid 'b': its key_ops hold 'verify', wanted a list of texts",
+    ),
+    "with operations of two kinds": (
+        jwk("b", "b", key_ops=["verify", None]),
+        "kid 'b': its key_ops hold a list, wanted a list of texts",
+    ),
+    "with operations that are an object": (
+        jwk("b", "b", key_ops={"verify": 1}),
+        "kid 'b': its key_ops hold a dict, wanted a list of texts",
+    ),
+    "with operations that are false": (
+        jwk("b", "b", key_ops=False),
+        "kid 'b': its key_ops hold False, wanted a list of texts",
     ),
     "of an unknown kind": ({"kty": "AKP", "kid": "b"}, "kid 'b': kty 'AKP' is not known here"),
     "without a kind": ({"kid": "b"}, "kid 'b': it has no kty"),
@@ -1033,6 +1063,46 @@ def test_ed448_too_and_never_one_for_the_other(alg: str):
     assert isinstance(fixed(key=public_pem("ed"), algorithms=["EdDSA"]).verify(token), Failed)
     with pytest.raises(ConfigurationError, match="key is a Ed448PublicKey that Ed25519 cannot use"):
         fixed(key=public_pem("ed448"), algorithms=["Ed25519"])
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "listed"),
+    [
+        ("ed448", "Ed25519", ["EdDSA"]),
+        ("ed448", "Ed25519", ["Ed448"]),
+        ("ed448", "Ed25519", ["EdDSA", "Ed25519"]),
+        ("ed", "Ed448", ["EdDSA"]),
+        ("ed", "Ed448", ["Ed25519", "Ed448"]),
+    ],
+)
+def test_a_key_that_says_the_name_of_another_curve_cannot_be_used(key: str, said: str, listed: list[str]):
+    server = KeyServer(jwk(key, "a", "EdDSA") | {"alg": said})
+    verdict = server.verifier(algorithms=listed).verify(ed_signed(key, "EdDSA"))
+    assert isinstance(verdict, KeysUnavailable)
+    with pytest.raises(FetchError, match=f"kid 'a': it is for alg '{said}'"):
+        read_jwks(jwks(*server.keys), tuple(listed))
+
+
+@pytest.mark.parametrize("said", [None, "EdDSA", "Ed448"], ids=lambda name: f"the key says {name}")
+@pytest.mark.parametrize("listed", ["EdDSA", "Ed448"])
+def test_a_token_that_says_the_name_of_another_curve_fails(said: str | None, listed: str):
+    key = jwk("ed448", "a", "EdDSA") | {"alg": said}
+    token = ed_signed("ed448", "Ed25519")
+    for verifier in (
+        KeyServer(key).verifier(algorithms=[listed]),
+        fixed(key=public_pem("ed448"), algorithms=[listed]),
+        fixed(key=lambda: public_pem("ed448"), algorithms=[listed]),
+    ):
+        verdict = verifier.verify(token)
+        assert isinstance(verdict, Failed)
+        assert verdict.reason.startswith("alg: holds 'Ed25519', ")
+
+
+def test_a_curve_that_is_not_listed_fetches_nothing():
+    server = KeyServer(jwk("ed", "a", "EdDSA"))
+    verdict = server.verifier(algorithms=["Ed25519"]).verify(ed_signed("ed448", "Ed448"))
+    assert verdict == Failed("alg: holds 'Ed448', allowed are Ed25519")
+    assert server.fetches == 0
 
 
 def test_a_name_of_another_curve_is_no_name_of_the_key():
