@@ -128,14 +128,15 @@ class Journal:
         elif isinstance(outcome, Rejected):
             self._over(flight, outcome.code, name)
 
-    def _check_worker(self, longest_call: float) -> None:
-        """Say that the server may kill its worker while it waits for an answer, which is somebody's session."""
+    def _check_worker(self, longest_call: float) -> bool:
+        """Say, and tell, whether the server may kill its worker while it waits for an answer, somebody's session."""
         seconds, setting = killed_after() or (math.inf, "")
         if seconds <= longest_call:
             self.error(
                 f"the {setting} is {seconds:g} s, and the answer to a refresh may take {longest_call:g} s: a worker "
                 "that is killed then takes somebody's session along; give the server more, or answer_timeout less"
             )
+        return seconds <= longest_call
 
     def _waited_for_itself(self, environ: WSGIEnvironment, flight: Flight) -> None:
         """Say that the authorization server may be behind the very workers that wait for its answer."""

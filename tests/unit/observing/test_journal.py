@@ -321,3 +321,12 @@ def test_harakiri_is_seen(clock, told, monkeypatch, harakiri, tells):
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={} if harakiri is None else {"harakiri": harakiri}))
     decide(Journal(clock, clock, url=URL, longest_call=26), LIVE, Flight(None))
     assert len(told(logging.ERROR)) == tells
+
+
+def test_a_process_looks_once_whether_it_may_be_killed(clock, monkeypatch):
+    looks = []
+    monkeypatch.setattr("wsgi_token_refresh.observing.journal.killed_after", lambda: looks.append(1))
+    journal = Journal(clock, clock, url=URL, longest_call=26)
+    for _ in range(3):
+        decide(journal, LIVE, Flight(None))
+    assert len(looks) == 1
