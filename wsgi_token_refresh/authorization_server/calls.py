@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import os
 import socket
@@ -97,6 +98,10 @@ class Incoming:
             self._reader.feed(buffer[:count])
         return self._reader.ended()
 
+    def remains(self) -> Reply | None:
+        """Give what has come of an answer that was cut short, or broke off."""
+        return self._reader.remains()
+
     def close(self) -> None:
         """Let the socket go."""
         self._file.close()
@@ -106,9 +111,10 @@ class Call:
     """One request: how much time is left for it, and whether it was sent.
 
     ``timeout`` is in seconds, in total; where there is ``patience``, until the request is sent, and then that many
-    seconds begin for the answer. An answer that is not there by then is ``late``. ``may_send`` is asked once, right
-    before the first byte. ``sent`` is None as long as nothing is known: where something else than our connections
-    carries the request, it stays so. The body is read where ``wants_body(status)``, up to ``limit`` bytes.
+    seconds begin for the answer. An answer that is not there by then is ``late``, and ``cut`` is what has come of one
+    that broke off. ``may_send`` is asked once, right before the first byte. ``sent`` is None as long as nothing is
+    known: where something else than our connections carries the request, it stays so. The body is read where
+    ``wants_body(status)``, up to ``limit`` bytes; where ``says_all(status)``, the answer is one without it, too.
     """
 
     def __init__(
@@ -119,13 +125,16 @@ class Call:
         *,
         patience: float | None = None,
         wants_body: Callable[[int], bool] = lambda status: True,
+        says_all: Callable[[int], bool] = lambda status: False,
         limit: int = MAX_BODY,
     ) -> None:
         self.timeout = timeout
         self.patience = patience
         self.sent: bool | None = None
         self.late: Incoming | None = None
+        self.cut: Reply | None = None
         self.wants_body = wants_body
+        self.says_all = says_all
         self.limit = limit
         self._may_send = may_send
         self._monotonic = monotonic
@@ -148,13 +157,16 @@ class Call:
 
     def answer(self, sock: socket.socket, file: io.RawIOBase) -> Reply:
         """Wait for the answer, now that the last byte is sent; raises one of ``FAILURES``."""
-        incoming = Incoming(sock, file, AnswerReader(self.wants_body, self.limit))
+        incoming = Incoming(sock, file, AnswerReader(self.wants_body, self.limit, self.says_all))
         wait = self._wait if self.patience is None else Wait(self.patience, self._monotonic)
         try:
             return incoming.read(wait)
         except TimeoutError:
             if self.patience is not None:
                 self.late = incoming
+            raise
+        except (http.client.HTTPException, OSError):
+            self.cut = incoming.remains()
             raise
         finally:
             if self.late is None:
@@ -165,8 +177,10 @@ class LateAnswer:
     """An answer that may still come, for as long as this object lives: reads on where its call gave up.
 
     Any thread or greenlet of the process may ask, one at a time. A child that was forked meanwhile may not: two
-    readers of one connection would each get a part.
+    readers of one connection would each get a part. ``cut`` is what has come of one that broke off.
     """
+
+    cut: Reply | None = None
 
     def __init__(self, incoming: Incoming, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._incoming = incoming
@@ -189,6 +203,9 @@ class LateAnswer:
             return self._reply
         except TimeoutError:
             return None
+        except (http.client.HTTPException, OSError):
+            self.cut = self._incoming.remains()
+            raise
         finally:
             self._reading.release()
 

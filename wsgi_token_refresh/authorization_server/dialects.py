@@ -1,10 +1,12 @@
 """How authorization servers spell a refresh: what is sent, what a token response holds, what a refusal says.
 
-An answer becomes an outcome by its status, then by its body:
+What answers with a whole pair of new tokens has rotated, whatever its status. Else an answer becomes an outcome by its
+status, then by its body:
 
 =====================================================  =====================================================
 answer                                                 outcome
 =====================================================  =====================================================
+any from 200 on with a new pair, and no ``error``      ``Refreshed``
 429                                                    ``Unreachable(sent=False)``
 any other 1xx, 3xx or 5xx                              ``Unreachable(sent=True)``
 2xx with a token response                              ``Refreshed``
@@ -24,17 +26,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from ..errors import ConfigurationError, TokenResponseError
 from ..tokens import ASSUMED_LIFETIME, Outcome, Refreshed, Rejected, Tokens, Unreachable, received
 from .calls import MAX_BODY
-from .json_text import find, is_path, objects, read_json
+from .json_text import broken_objects, find, inner_objects, is_path, objects, read_json
 from .refusals import CODE_PATHS, Said, ends_session, naming_rule, rule_problems, shown_code, what_is_said
 
 Send = Literal["form", "json", "bearer"]
 
+_Found = tuple["Dialect", Mapping[str, Any]]
+_RFC_6749: Mapping[str, Any] = MappingProxyType(
+    {"access_token": "access_token", "new_refresh_token": "refresh_token", "expires_in": "expires_in"}
+)
 _LONGEST_LIFE = 100 * 365 * 86_400
 _MOST_KEYS = 20
 _PATHS = ("access_token", "new_refresh_token", "expires_in", "refresh_expires_in")
@@ -123,36 +130,61 @@ class Dialect:
         self, answer: Answer, *, refresh_token: str, now: float, default_expires_in: float = ASSUMED_LIFETIME
     ) -> Outcome:
         """Say what an answer means for the refresh token that was sent; never raises."""
+        success = 200 <= answer.status < 300
+        found = self._of_success if success else self._whole_ones
+        names, content = next(found(answer.body, refresh_token), (self, None))
+        if content is not None and names._access_fault(content) is None:
+            return names._refreshed(content, now, default_expires_in, refresh_token)
         if not judged_by_body(answer.status):
             return _by_status(answer)
+        said = what_is_said(answer.status, answer.body, self.error)
+        if (code := ends_session(said, self.rejected)) is not None and len(answer.body) <= MAX_BODY:
+            return Rejected(code, rule=naming_rule(said))
+        if content is not None:
+            # Kept whatever came with it: the one before it is spent.
+            return names._refreshed(content, now, ASSUMED_LIFETIME, refresh_token)
+        return self._without_tokens(answer, said)
+
+    def _without_tokens(self, answer: Answer, said: Said) -> Rejected | Unreachable:
         if len(answer.body) > MAX_BODY:
             return Unreachable(True, f"HTTP {answer.status} with more than {MAX_BODY // 1_048_576} MiB")
-        content = self._content(answer.body) if answer.status < 400 else None
-        if isinstance(content, Mapping) and self._access_fault(content) is None:
-            return self._refreshed(content, now, default_expires_in, refresh_token)
-        said = what_is_said(answer.status, answer.body, self.error)
-        if (code := ends_session(said, self.rejected)) is not None:
-            return Rejected(code, rule=naming_rule(said))
-        if isinstance(content, Mapping):
-            return self._without_access_token(answer, content, now, refresh_token, said)
-        return _refused(answer, said)
+        if said.is_object and answer.status >= 400:
+            return Rejected(shown_code(said), ends_session=False, rule=naming_rule(said))
+        content = read_json(answer.body)
+        fault = f": {self._access_fault(content)}" if isinstance(content, Mapping) else ""
+        return _unreadable(answer, said, fault)
 
-    def _content(self, body: bytes) -> object:
-        """Read what holds tokens, whatever is around it."""
-        return next(filter(self._has_tokens, objects(body)), None) or read_json(body)
+    def _of_success(self, body: bytes, sent: str) -> Iterator[_Found]:
+        """Find what holds tokens, whatever is around it; what is only like it, by whether its refresh token is new."""
+        inner = [] if _is_refusal(read_json(body)) else list(inner_objects(body))
+        yield from ((self, each) for each in chain(objects(body), inner) if self._has_tokens(each, sent))
+        for each in chain(objects(body), inner, broken_objects(body)):
+            yield from ((names, each) for names in self._spellings() if names._is_new(each, sent))
 
-    def _has_tokens(self, mapping: Mapping[str, Any]) -> bool:
+    def _whole_ones(self, body: bytes, sent: str) -> Iterator[_Found]:
+        """Find both tokens, and new, where the status says that there are none."""
+        if not _is_refusal(read_json(body)):
+            for each in chain(objects(body), inner_objects(body), broken_objects(body)):
+                yield from ((names, each) for names in self._spellings() if names._is_whole(each, sent))
+
+    def _spellings(self) -> tuple[Dialect, Dialect]:
+        """Give the names of this dialect, and those of RFC 6749 5.1, which a sign-in reads as well."""
+        return self, replace(self, **_RFC_6749)
+
+    def _has_tokens(self, mapping: Mapping[str, Any], sent: str) -> bool:
+        return self._access_fault(mapping) is None or self._is_new(mapping, sent)
+
+    def _is_new(self, mapping: Mapping[str, Any], sent: str) -> bool:
         new_refresh_token = _as_text(_at(mapping, self.new_refresh_token))
-        return self._access_fault(mapping) is None or self.can_send(new_refresh_token)
+        return self.can_send(new_refresh_token) and new_refresh_token != sent
 
-    def _without_access_token(
-        self, answer: Answer, content: Mapping[str, Any], now: float, refresh_token: str, said: Said
-    ) -> Outcome:
-        """Keep a new refresh token whatever came with it: the one before it is spent."""
-        refreshed = self._refreshed(content, now, ASSUMED_LIFETIME, refresh_token)
-        if refreshed.tokens.refresh_token != refresh_token:
-            return refreshed
-        return _unreadable(answer, said, f": {self._access_fault(content)}")
+    def _is_whole(self, mapping: Mapping[str, Any], sent: str) -> bool:
+        """Tell whether both tokens are there; a sentence about a token is none."""
+        if _is_refusal(mapping) or self._access_fault(mapping) or not self._is_new(mapping, sent):
+            return False
+        paths = self.access_token, self.new_refresh_token
+        access_token, new_refresh_token = (str(_at(mapping, path)) for path in paths)
+        return access_token != new_refresh_token and " " not in access_token + new_refresh_token
 
     def _refreshed(self, content: Mapping[str, Any], now: float, default: float, refresh_token: str) -> Refreshed:
         tokens = self._received(content, now, default)
@@ -213,9 +245,19 @@ def is_text(value: object) -> bool:
         return False
 
 
+def may_hold_tokens(status: int) -> bool:
+    """Tell whether an answer may have a body with tokens."""
+    return status >= 200
+
+
 def judged_by_body(status: int) -> bool:
-    """Tell whether the body of an answer matters, or its status says all."""
+    """Tell whether an answer without tokens is judged by its body, or its status says all."""
     return 200 <= status < 300 or (400 <= status < 500 and status != 429)
+
+
+def _is_refusal(content: object) -> bool:
+    """Tell whether an object says that something went wrong; null, false and an empty text say that nothing did."""
+    return isinstance(content, Mapping) and bool(content.get("error"))
 
 
 def _problems(dialect: Dialect) -> Iterator[str]:
@@ -288,12 +330,6 @@ def _by_status(answer: Answer) -> Unreachable:
 
 def _media_type(answer: Answer) -> str:
     return answer.content_type.partition(";")[0].strip(" \t").lower()
-
-
-def _refused(answer: Answer, said: Said) -> Outcome:
-    if said.is_object and answer.status >= 400:
-        return Rejected(shown_code(said), ends_session=False, rule=naming_rule(said))
-    return _unreadable(answer, said)
 
 
 def _unreadable(answer: Answer, said: Said, why: str = "") -> Unreachable:

@@ -13,7 +13,8 @@ a status whose body nobody wants      none
 nothing                               until the connection ends
 ====================================  ===================================================================
 
-Where the connection ends early, or the time is over, what has come is the answer if it is a whole JSON object.
+Where the connection ends early, or the time is over, what has come is the answer if it is a whole JSON object, or if
+its status says all that there is to say without one. Of what is no answer then, ``remains`` has what came.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _HALF_A_SIZE = re.compile(rb"\s*(?:[0-9A-Fa-f]{1,15}(?:[^0-9A-Za-z\n][^\n]*)?)?"
 _LONGEST_STATUS_LINE = 8192
 _CODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd")
 _GZIP = b"\x1f\x8b\x08"
+_MOST_UNSAID = 2
 _MOST_DIGITS = 16
 _MOST_LENGTHS = 8
 _BODILESS = (204, 205, 304)
@@ -64,12 +66,16 @@ class _Framing(Protocol):
 class AnswerReader:
     """Reads one answer: give it what arrives, until it is ``whole``; then ``reply`` has it.
 
-    ``wants_body(status)`` tells whether a body matters; ``limit`` is how many bytes of head or body are kept.
+    ``wants_body(status)`` tells whether a body matters, ``says_all(status)`` whether the answer is one also where it
+    does not come; ``limit`` is how many bytes of head or body are kept.
     """
 
-    def __init__(self, wants_body: Callable[[int], bool], limit: int) -> None:
+    def __init__(
+        self, wants_body: Callable[[int], bool], limit: int, says_all: Callable[[int], bool] = lambda status: False
+    ) -> None:
         self.whole = False
         self._wants_body = wants_body
+        self._says_all = says_all
         self._limit = limit
         self._arrived = bytearray()
         self._searched = 0
@@ -92,7 +98,7 @@ class AnswerReader:
 
     def reply(self) -> Reply | None:
         """Give the answer; None where what has come is none yet."""
-        if self._head is None or not (self.whole or self._is_enough()):
+        if self._head is None or not (self.whole or self._says_all(self._head.status) or self._is_enough()):
             return None
         reusable = self.whole and self._framing.clean and self._head.keeps_alive and not self._arrived
         return Reply(self._head.status, self._head.first, self._unpacked(self._head), reusable)
@@ -112,6 +118,13 @@ class AnswerReader:
         if reply is None:
             raise http.client.IncompleteRead(b"")
         return reply
+
+    def remains(self) -> Reply | None:
+        """Give what has come of an answer that ended too early; as a success where it began without a status."""
+        head = self._head
+        if head is None:
+            return Reply(200, {}, bytes(self._arrived)) if self._arrived else None
+        return Reply(head.status, head.first, self._unpacked(head))
 
     def _is_enough(self) -> bool:
         """Tell whether what has come holds a whole object; asked again only once there is more."""
@@ -273,9 +286,13 @@ def _move(arrived: bytearray, body: bytearray, most: int | None = None) -> int:
 
 def unpacked(body: bytes, codings: list[str], limit: int) -> bytes:
     """Unpack a body as far as it goes, and not far beyond the limit; what is not packed after all stays as it is."""
-    if not codings and not body.startswith(_GZIP):
-        return body
-    codings = codings or ["gzip"]
+    body = _unpacked(body, codings, limit) if codings else body
+    for _ in range(_MOST_UNSAID):
+        body = _unpacked(body, ["gzip"], limit) if body.startswith(_GZIP) else body
+    return body
+
+
+def _unpacked(body: bytes, codings: list[str], limit: int) -> bytes:
     packed = HTTPResponse(io.BytesIO(body), headers={"Content-Encoding": ", ".join(codings)}, preload_content=False)
     found = bytearray()
     try:

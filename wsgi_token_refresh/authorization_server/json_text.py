@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 _LONGEST_NUMBER = 300
 _MOST_TRIED = 16
+_MOST_LOOKED_AT = 4096
+_DEEPEST = 8
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]*)\]")
 _NAME = r"[^.\s\[\]\ud800-\udfff]+(\[[0-9]{0,4}\])*"
 _PATH = re.compile(rf"{_NAME}(\.{_NAME})*")
-_FORM = re.compile(r"[^\s<>{}\"']+")
+_FORM = re.compile(r"[^\t-\r<>{}\"']+")
 _AROUND = "\ufeff \t\r\n\0"
+_BLANKS = " \t\r\n"
 
 
 def is_path(value: object) -> bool:
@@ -51,7 +55,7 @@ def read_text(body: bytes) -> str:
 
 
 def objects(body: bytes) -> Iterator[Mapping[str, Any]]:
-    """Find the objects that a body may hold, the plainest first.
+    """Find the objects that a body may be, the plainest first.
 
     Warnings stand before one, or a guard against scripts; a list, a text of JSON or a function call is around it; it
     comes as a form.
@@ -62,20 +66,86 @@ def objects(body: bytes) -> Iterator[Mapping[str, Any]]:
     members = value if isinstance(value, list) else [value]
     yield from (member for member in members if isinstance(member, dict))
     text = read_text(body)
-    yield from _objects_within(text)
+    yield from (found for _, found in _braces(text) if isinstance(found, dict))
     if _FORM.fullmatch(text):
         yield dict(parse_qsl(text))
 
 
-def _objects_within(text: str) -> Iterator[Mapping[str, Any]]:
-    start = -1
+def inner_objects(body: bytes) -> Iterator[Mapping[str, Any]]:
+    """Find the objects that stand in those of a body, also as texts of JSON, the outermost first."""
+    return _within(objects(body))
+
+
+def broken_objects(body: bytes) -> Iterator[Mapping[str, Any]]:
+    """Find what stands in an object before the place where it is cut short, or is no JSON; whole members only."""
+    text = read_text(body)
+    found = [_read_on(text, start, _DEEPEST) for start, value in _braces(text) if value is None]
+    yield from found
+    yield from _within(found)
+
+
+def _within(outer: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    todo: deque[object] = deque(outer)
+    for _ in range(_MOST_LOOKED_AT):
+        if not todo:
+            return
+        value = todo.popleft()
+        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+        for each in inner:
+            found = _decoded(each) if isinstance(each, str) and each[:1] == "{" else each
+            if isinstance(found, dict):
+                yield found
+            todo.append(found)
+
+
+def _read_on(text: str, start: int, deepest: int) -> dict[str, Any]:
+    """Read the members of an object one by one, and the object in which that comes to its end as well."""
+    found: dict[str, Any] = {}
+    at = start + 1
+    while (member := _member_at(text, at)) is not None:
+        name, at = member
+        value = _value_at(text, at)
+        if value is None:
+            if text[at : at + 1] == "{" and deepest:
+                found[name] = _read_on(text, at, deepest - 1)
+            break
+        found[name] = value[0]
+        at = _past(",", text, value[1])
+    return found
+
+
+def _member_at(text: str, at: int) -> tuple[str, int] | None:
+    """Read a name, and tell where its value begins."""
+    found = _value_at(text, _past("", text, at))
+    if found is None or not isinstance(found[0], str):
+        return None
+    return found[0], _past(":", text, found[1])
+
+
+def _past(sign: str, text: str, at: int) -> int:
+    """Go past blanks, and a sign among them."""
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    return _past("", text, at + 1) if sign and text[at : at + 1] == sign else at
+
+
+def _value_at(text: str, at: int) -> tuple[object, int] | None:
+    try:
+        return _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _braces(text: str) -> Iterator[tuple[int, object]]:
+    """Go through the first braces that stand in no whole object; with what begins there, None where none does."""
+    end = 0
     for _ in range(_MOST_TRIED):
-        start = text.find("{", start + 1)
+        start = text.find("{", end)
         if start < 0:
             return
-        value = _decoded(text, start)
-        if isinstance(value, dict):
-            yield value
+        found = _value_at(text, start)
+        end = start + 1 if found is None else found[1]
+        yield start, None if found is None else found[0]
 
 
 def read_json(body: bytes) -> object:
@@ -87,11 +157,9 @@ def read_json(body: bytes) -> object:
     return _decoded(_text(body).lstrip(_AROUND))
 
 
-def _decoded(text: str, start: int = 0) -> object:
-    try:
-        return _DECODER.raw_decode(text, start)[0]
-    except (ValueError, RecursionError):
-        return None
+def _decoded(text: str) -> object:
+    found = _value_at(text, 0)
+    return None if found is None else found[0]
 
 
 def _text(body: bytes) -> str:
@@ -107,4 +175,13 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < _LONGEST_NUMBER else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object, of whose members of one name the last counts that is not null."""
+    found: dict[str, Any] = {}
+    for name, value in members:
+        if value is not None or name not in found:
+            found[name] = value
+    return found
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_int=_integer, object_pairs_hook=_object)

@@ -15,12 +15,12 @@ from werkzeug.http import parse_date
 
 from ..errors import ConfigurationError
 from ..per_process import PerProcess
-from ..tokens import ASSUMED_LIFETIME, Outcome, Rejected, Tokens, Unreachable
+from ..tokens import ASSUMED_LIFETIME, Outcome, Refreshed, Rejected, Tokens, Unreachable
 from .arguments import bundle_problems, callable_problems, seconds_problems, text_problems, truth_problems
 from .calls import MAX_BODY, Call, LateAnswer, NotSentError
 from .client_auth import ClientAuth, ClientSecretError, Secret, client_problems
 from .deadline_http import FAILURES, calling, describe, forget, make_session, was_sent
-from .dialects import DIALECTS, Answer, Dialect, is_text, judged_by_body, read_token_response
+from .dialects import DIALECTS, Answer, Dialect, is_text, judged_by_body, may_hold_tokens, read_token_response
 from .http_answer import Reply
 from .urls import url_problems
 
@@ -64,12 +64,16 @@ class LateOutcome:
             reply = self._answer.read(seconds)
         except FAILURES as failure:
             self.close()
-            return Unreachable(True, describe(failure))
+            return self._of_what_came(looked) or Unreachable(True, describe(failure))
         self._looked = self._clock()
         if reply is None:
             return None
         self.close()
         return self._meaning(reply, looked)
+
+    def _of_what_came(self, looked: float) -> Outcome | None:
+        cut = self._answer.cut
+        return None if cut is None else _new_tokens(self._meaning(cut, looked))
 
 
 class TokenEndpoint:
@@ -185,7 +189,8 @@ class TokenEndpoint:
             may_send,
             self._monotonic,
             patience=self.answer_timeout if patience is None else patience,
-            wants_body=judged_by_body,
+            wants_body=may_hold_tokens,
+            says_all=lambda status: not judged_by_body(status),
         )
         try:
             answer = self._post(self._url, credentials, call)
@@ -198,17 +203,17 @@ class TokenEndpoint:
     def _outcome(self, answer: Answer, token: str, now: float) -> Outcome:
         return self._dialect.outcome(answer, refresh_token=token, now=now, default_expires_in=self._default_expires_in)
 
-    def _failed(self, call: Call, failure: Exception, token: str) -> Unreachable:
-        sent, reason = was_sent(call, failure), describe(failure, call)
-        forget(failure)
-        if call.late is None:
-            return Unreachable(sent, reason)
-        late, call.late = LateAnswer(call.late, self._monotonic), None
-
+    def _failed(self, call: Call, failure: Exception, token: str) -> Outcome:
         def meaning(reply: Reply, then: float) -> Outcome:
             answer = _answer(reply.status, reply.fields, reply.body, then)
             return self._outcome(answer, token, then)
 
+        sent, reason = was_sent(call, failure), describe(failure, call)
+        forget(failure)
+        if call.late is None:
+            kept = None if call.cut is None else _new_tokens(meaning(call.cut, self._clock()))
+            return kept or Unreachable(sent, reason)
+        late, call.late = LateAnswer(call.late, self._monotonic), None
         return Unreachable(sent, reason, pending=LateOutcome(late, meaning, self._clock))
 
     def revoke(self, token: str, *, timeout: float = 2.0) -> str | None:
@@ -259,6 +264,11 @@ class TokenEndpoint:
         ):
             wanted = call.wants_body(response.status_code)
             return _answer(response.status_code, response.headers, _body(response) if wanted else b"", self._clock())
+
+
+def _new_tokens(outcome: Outcome) -> Refreshed | None:
+    """Take what is left of an answer that broke off for new tokens, and for nothing else."""
+    return outcome if isinstance(outcome, Refreshed) else None
 
 
 def _body(response: requests.Response) -> bytes:

@@ -331,6 +331,101 @@ def test_tokens_are_found_whatever_is_around_them(body, access_token, content_ty
     assert (tokens.access_token, tokens.refresh_token) == (access_token, "r")
 
 
+BOTH = {"access_token": "a", "refresh_token": "new", "expires_in": 9}
+PAIR = Refreshed(Tokens("a", "new", NOW + 9, 9))
+
+
+@pytest.mark.parametrize(
+    "status", [*range(200, 207), 300, 302, 307, *(400, 401, 403, 404, 410, 422, 429), 500, 502, 503, 504]
+)
+@pytest.mark.parametrize(
+    ("dialect", "content"),
+    [
+        pytest.param(OAUTH2, BOTH, id="as it should be"),
+        pytest.param(OAUTH2, {**BOTH, "error": None}, id="with an error of null"),
+        pytest.param(OAUTH2, {**BOTH, "error": False, "code": "busy"}, id="with an error of false"),
+        pytest.param(OAUTH2, {"data": BOTH, "error": ""}, id="in an object without an error"),
+        pytest.param(OAUTH2, b"<br>Warning: x\n" + json.dumps(BOTH).encode(), id="behind a warning"),
+        pytest.param(OAUTH2, b"access_token=a&refresh_token=new&expires_in=9", id="as a form"),
+        pytest.param(OAUTH2, json.dumps(BOTH).encode()[:-1], id="cut short behind them"),
+        pytest.param(
+            CAMEL, {"accessToken": "a", "refreshToken": "new", "expiresIn": 9}, id="in a dialect whose refusals are 401"
+        ),
+        pytest.param(CAMEL, BOTH, id="in the names of RFC 6749"),
+    ],
+)
+def test_what_answers_with_two_new_tokens_has_rotated_whatever_its_status(dialect, content, status):
+    assert outcome(dialect, status, content) == PAIR
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param({**BOTH, "error": "invalid_grant"}, "an error", id="an error beside them"),
+        pytest.param({"data": BOTH, "error": {"code": "invalid_grant"}}, "an error", id="an error around them"),
+        pytest.param(
+            b"access_token=a&refresh_token=new&error=invalid_grant", "an error", id="an error beside them in a form"
+        ),
+        pytest.param({**BOTH, "refresh_token": "old"}, "no new one", id="the refresh token that was sent"),
+        pytest.param({"access_token": "a", "expires_in": 9}, "no new one", id="an access token alone"),
+        pytest.param({"refresh_token": "new"}, "no access token", id="a refresh token alone, or a word about one"),
+        pytest.param(
+            {"access_token": "is unknown", "refresh_token": "x"}, "a sentence", id="a sentence of a form's field"
+        ),
+        pytest.param({"access_token": "x", "refresh_token": "x"}, "a word", id="one word for both"),
+    ],
+)
+@pytest.mark.parametrize("status", [302, 400, 401, 429, 500, 503])
+def test_a_refusal_stays_one_that_has(status, content, says):
+    assert not isinstance(outcome(OAUTH2, status, content), Refreshed), says
+
+
+@pytest.mark.parametrize(
+    ("dialect", "content"),
+    [
+        pytest.param(OAUTH2, {"data": BOTH}, id="in an object"),
+        pytest.param(OAUTH2, {"ok": True, "items": [{"n": {}}, {"result": BOTH}]}, id="far in"),
+        pytest.param(OAUTH2, {"statusCode": 200, "body": json.dumps(BOTH)}, id="as a text of JSON in an object"),
+        pytest.param(OAUTH2, json.dumps(json.dumps(BOTH)).encode(), id="as a text of JSON"),
+        pytest.param(OAUTH2, [BOTH], id="in a list"),
+        pytest.param(OAUTH2, b")]}',\n" + json.dumps(BOTH).encode(), id="behind a guard"),
+        pytest.param(CAMEL, BOTH, id="in the names of RFC 6749"),
+        pytest.param(SIMPLEJWT, {"data": BOTH}, id="in those names, in an object"),
+        pytest.param(Dialect(access_token="data.jwt", new_refresh_token="data.next"), BOTH, id="beside the paths"),
+        pytest.param(OAUTH2, json.dumps(BOTH).encode()[:-1] + b', "name": "O\\\'Brien"}', id="before what is no JSON"),
+        pytest.param(OAUTH2, json.dumps(BOTH).encode()[:-1] + b",}", id="with a comma too many"),
+        pytest.param(OAUTH2, json.dumps(BOTH).encode()[:-1] + b', "x":' + b"[" * 99_999, id="before what is too deep"),
+        pytest.param(OAUTH2, b'{"data": ' + json.dumps(BOTH).encode()[:-1] + b", ", id="cut short in an object"),
+        pytest.param(
+            OAUTH2, json.dumps({**BOTH, "expires_in": 9}).encode()[:-1] + b', "refresh_token": null}', id="null again"
+        ),
+        pytest.param(OAUTH2, json.dumps(BOTH).encode() + b" " * MAX_BODY, id="before more than 4 MiB"),
+    ],
+)
+def test_tokens_are_found_wherever_they_stand(dialect, content):
+    assert outcome(dialect, 200, content) == PAIR
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param({"error": "busy", "request": {"refresh_token": "***"}}, id="what stands in a refusal"),
+        pytest.param(b'{"access_token": "a", "refresh_token": "ne', id="a refresh token that is cut short"),
+        pytest.param(b'{"access_token": "a", ', id="an access token alone, of an answer that is cut short"),
+        pytest.param(b'{"refresh_token": "old", ', id="the refresh token that was sent, cut short"),
+    ],
+)
+def test_what_is_no_new_refresh_token_replaces_none(content):
+    assert isinstance(outcome(OAUTH2, 200, content), Unreachable)
+
+
+def test_names_that_are_not_the_dialect_s_count_for_new_refresh_tokens_only():
+    """The access token of a dialect may be an ID token, and another one no session here."""
+    of_id_tokens = Dialect(access_token="id_token")
+    assert isinstance(outcome(of_id_tokens, 200, {"access_token": "a"}), Unreachable)
+    assert outcome(of_id_tokens, 200, {"access_token": "a", "refresh_token": "new"}) == KEPT
+
+
 def test_a_page_is_no_token_response():
     body = b"<html><style>a {color: red}</style><a href='?x=y&refresh_token=b&access_token=a&x=y'>{}</a></html>"
     assert outcome(OAUTH2, 200, body, content_type="text/html").sent is True
@@ -559,7 +654,7 @@ def test_reading_raises_nothing_else(response, dialect):
 def test_every_answer_has_an_outcome(status, body, content_type, dialect):
     got = dialect.outcome(Answer(status, body, content_type), refresh_token="old", now=NOW)
     assert isinstance(got, Refreshed | Rejected | Unreachable)
-    assert judged_by_body(status) or isinstance(got, Unreachable)
+    assert judged_by_body(status) or isinstance(got, Unreachable) or b"refresh" in body
 
 
 @given(

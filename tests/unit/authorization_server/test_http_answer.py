@@ -127,6 +127,12 @@ def read(data, step=None, limit=LIMIT):
         pytest.param(OK + b"Content-Encoding: gzip\r\n" + LENGTH + b"\r\n" + JSON, id="gzip said, plain sent"),
         pytest.param(OK + b"Content-Encoding: deflate\r\n" + LENGTH + b"\r\n" + JSON, id="deflate said, plain sent"),
         pytest.param(OK + b"Content-Encoding: br\r\n" + LENGTH + b"\r\n" + JSON, id="br said, plain sent"),
+        pytest.param(OK + b"Content-Encoding: br\r\n\r\n" + gzip.compress(JSON), id="br said, gzip sent"),
+        pytest.param(OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(gzip.compress(JSON)), id="gzip, twice"),
+        pytest.param(
+            OK + b"Content-Encoding: gzip, deflate\r\n\r\n" + zlib.compress(gzip.compress(JSON)),
+            id="packed in two ways",
+        ),
         pytest.param(OK + b"Content-Encoding: utf-8\r\n" + LENGTH + b"\r\n" + JSON, id="an encoding that is none"),
     ],
 )
@@ -147,6 +153,54 @@ def test_a_body_comes_with_any_status_that_wants_one(status):
 def test_a_status_without_a_body_has_what_came_along(status):
     assert read(b"HTTP/1.1 %d X\r\n%s\r\n%s" % (status, LENGTH, JSON)).body == JSON
     assert read(b"HTTP/1.1 %d X\r\n\r\n" % status) == read(b"HTTP/1.1 %d X\r\n\r\n" % status, 1)
+
+
+SAYS_ALL = b"HTTP/1.1 503 X\r\nRetry-After: 7\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        pytest.param(SAYS_ALL + LENGTH + b"\r\n" + JSON, JSON, id="whole"),
+        pytest.param(SAYS_ALL + b"Content-Length: 900\r\n\r\nBusy", b"Busy", id="cut short"),
+        pytest.param(SAYS_ALL + b"Content-Type: text/html\r\nContent-Length: 900\r\n\r\n", b"", id="none of it"),
+        pytest.param(SAYS_ALL + b"Transfer-Encoding: chunked\r\n\r\n9\r\nB", b"B", id="half a chunk"),
+    ],
+)
+@pytest.mark.parametrize("step", [None, 1])
+def test_a_status_that_says_all_is_an_answer_whatever_comes_of_its_body(answer, body, step):
+    reader = AnswerReader(lambda status: True, LIMIT, lambda status: status == 503)
+    for start in range(0, len(answer), step or len(answer)):
+        reader.feed(answer[start : start + (step or len(answer))])
+    reply = reader.ended()
+    assert (reply.status, reply.fields["retry-after"], reply.body) == (503, "7", body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        pytest.param(OK + LENGTH + b"\r\n" + JSON[:-5], 200, JSON[:-5], id="a body"),
+        pytest.param(OK + b"Transfer-Encoding: chunked\r\n\r\n99\r\n" + JSON, 200, JSON, id="a chunk"),
+        pytest.param(
+            OK + b"Content-Encoding: gzip\r\nContent-Length: 999\r\n\r\n" + gzip.compress(b"x" * 9)[:-8],
+            200,
+            b"x" * 9,
+            id="a packed body",
+        ),
+        pytest.param(JSON + b"\n", 200, JSON + b"\n", id="no status line"),
+    ],
+)
+def test_what_has_come_of_an_answer_that_is_none_is_there(answer, status, body):
+    reader = AnswerReader(wanted, LIMIT)
+    with contextlib.suppress(http.client.HTTPException):
+        reader.feed(answer)
+        reader.ended()
+    reply = reader.remains()
+    assert (reply.status, reply.body, reply.reusable) == (status, body, False)
+
+
+def test_nothing_has_come_of_no_answer():
+    assert AnswerReader(wanted, LIMIT).remains() is None
 
 
 def test_what_is_beyond_the_length_belongs_to_the_answer():

@@ -349,7 +349,7 @@ class TestWhatAnAnswerMeans:
     )
     @responses.activate
     def test_status_and_headers(self, status, headers, expected):
-        responses.post(URL, status=status, headers=headers, body=BODY)
+        responses.post(URL, status=status, headers=headers, body=BODY[:-1] + b', "error": "busy"}')
         assert endpoint().refresh("r") == expected
         assert len(responses.calls) == 1
 
@@ -663,6 +663,62 @@ class TestTheWire:
         assert [asked.refresh("r") for _ in range(2)] == [NEW] * 2
 
     @pytest.mark.parametrize(
+        "status", [b"400 Bad Request", b"401 No", b"429 Slow", b"500 Oh", b"503 Busy", b"302 Found"]
+    )
+    @pytest.mark.parametrize(
+        "length", [b"Length: ", b"Langth: ", b"Length: 9"], ids=["length", "no length", "too great"]
+    )
+    def test_two_new_tokens_are_taken_whatever_the_status(self, started, status, length):
+        _, asked = started(answering(ANSWER.replace(b"200 OK", status).replace(b"Length: ", length), times=1))
+        assert asked.refresh("r") == NEW
+
+    @pytest.mark.parametrize(
+        ("status", "expected"),
+        [
+            pytest.param(b"503 Busy", Unreachable(True, "HTTP 503", 7.0), id="a 503"),
+            pytest.param(b"429 Slow", Unreachable(False, "HTTP 429", 7.0), id="a 429"),
+        ],
+    )
+    def test_a_status_that_says_all_counts_where_its_body_does_not_come(self, started, status, expected):
+        answer = b"HTTP/1.1 " + status + b"\r\nRetry-After: 7\r\nContent-Length: 900\r\n\r\n<html>"
+        _, asked = started(answering(answer), answer_timeout=SHORT)
+        assert asked.refresh("r") == expected
+        _, asked = started(answering(answer, times=1))
+        assert asked.refresh("r") == expected
+
+    def test_a_connection_serves_on_after_an_outage(self, started):
+        answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 6\r\n\r\n<html>"
+        server, asked = started(answering(answer))
+        assert [asked.refresh("r").reason for _ in range(2)] == ["HTTP 503"] * 2
+        assert len(server.connections) == 1
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param(ANSWER[:-5], id="behind the refresh token"),
+            pytest.param(ANSWER[:-5].replace(b"Length: ", b"Encoding: identity\r\nX: "), id="without a length"),
+            pytest.param(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n" + BODY[:-1],
+                id="in the middle of a chunk",
+            ),
+            pytest.param(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n"
+                + gzip.compress(BODY[:-1])[:-8],
+                id="packed",
+            ),
+            pytest.param(BODY + b"\r\n", id="without a status line"),
+        ],
+    )
+    def test_a_refresh_token_that_has_come_whole_is_not_lost_with_the_rest(self, started, answer):
+        _, asked = started(answering(answer, times=1))
+        assert asked.refresh("r").tokens.refresh_token == "next"
+        handler, (told,) = TestLateAnswers.answering_late(answer)
+        _, asked = started(handler, answer_timeout=0.05)
+        pending = asked.refresh("r").pending
+        told.set()
+        assert pending.outcome(5).tokens.refresh_token == "next"
+
+    @pytest.mark.parametrize(
         ("arrived", "expected"),
         [
             pytest.param(ANSWER.replace(b"Length: ", b"Length: 9"), 200, id="behind a whole object"),
@@ -881,7 +937,7 @@ class TestLateAnswers:
         ("part", "expected"),
         [
             pytest.param(b"", Unreachable(True, "connection closed without an answer"), id="without a word"),
-            pytest.param(ANSWER[:-5], Unreachable(True, "answer cut short"), id="in the middle"),
+            pytest.param(ANSWER[:-30], Unreachable(True, "answer cut short"), id="in the middle"),
             pytest.param(
                 b"HTTP/1.1 400 Bad Request\r\n\r\n" + b'{"error": "invalid_grant"}',
                 Rejected("invalid_grant"),
