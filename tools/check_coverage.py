@@ -20,6 +20,7 @@ CORE = [
     "ledger/standing",
     "middleware",
     "passing",
+    "policy/answers",
     "policy/decision",
     "policy/origins",
     "policy/paths",

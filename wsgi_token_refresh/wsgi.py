@@ -15,9 +15,10 @@ from urllib.parse import quote
 from werkzeug.wsgi import ClosingIterator
 
 from .draining import drain
+from .policy.answers import is_answer_of_a_provider, query_to_return_with
 from .policy.decision import Redirect, Refuse, Request
 from .policy.origins import is_other_site
-from .policy.paths import is_answer_of_a_provider, is_malformed, is_too_long, safe_next
+from .policy.paths import LONGEST_NEXT, is_malformed, is_too_long, safe_next
 from .sessions.cookies import cookie_name
 
 if TYPE_CHECKING:
@@ -197,13 +198,17 @@ def refuse(
 
 
 def return_path(environ: WSGIEnvironment) -> str | None:
-    """Write down the path that a request asked for, quoted; None where it is no safe place to return to."""
-    if is_answer_of_a_provider(environ.get("QUERY_STRING", "")):
+    """Write down the path that a request asked for, quoted; None where it is no safe place to return to.
+
+    A query that is too long for ``next``, or has what no ``next`` may have, is left out.
+    """
+    path, query = _root(environ) + environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+    kept = query_to_return_with(path, query) if len(query) < LONGEST_NEXT else ""
+    if kept is None:
         return None
-    path = (_root(environ) + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
-    query = environ.get("QUERY_STRING", "").encode("latin-1", "replace")
-    back = quote(path, safe="/:@!$&'()*+,=~-._") + (f"?{quote(query, safe=_QUERY)}" if query else "")
-    return safe_next(back, "") or None
+    back = quote(path.encode("latin-1", "replace"), safe="/:@!$&'()*+,=~-._")
+    query = quote(kept.encode("latin-1", "replace"), safe=_QUERY)
+    return safe_next(f"{back}?{query}" if query else back, "") or safe_next(back, "") or None
 
 
 def _root(environ: WSGIEnvironment) -> str:

@@ -669,9 +669,23 @@ def test_a_provider_s_answer_that_meets_a_protected_route_is_one_error_a_minute_
     assert len(errors_of(caplog)) == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        pytest.param("/shop?code=94110", "/login?next=/shop%3Fcode%3D94110", id="a code of the post goes along"),
+        pytest.param("/callback?code=1", "/login", id="a code alone does not where a sign-in ends"),
+        pytest.param("/shop?access_token=s3cret", "/login?next=/shop", id="a token stays behind"),
+        pytest.param("/shop?next=%2Fcb%3Fcode%3D1%26state%3D2", "/login", id="nor does what is for another path"),
+    ],
+)
+def test_another_query_on_a_protected_route(path, location, caplog):
+    response = World(routes=Routes(sign_in=[])).send(path, headers=NAVIGATION)
+    assert response.headers["Location"] == location
+    assert "s3cret" not in caplog.text
+
+
 def test_another_query_on_a_protected_route_is_no_error(caplog):
-    response = World(routes=Routes(sign_in=[])).send("/callback?code=1", headers=NAVIGATION)
-    assert response.headers["Location"] == "/login?next=/callback%3Fcode%3D1"
+    World(routes=Routes(sign_in=[])).send("/callback?code=1", headers=NAVIGATION)
     assert errors_of(caplog) == []
 
 

@@ -20,10 +20,6 @@ _VIEW_SELECTOR = re.compile("(?:^|(?<=/))@@")
 _AUTHORITY = re.compile(r"\A(?:[A-Za-z][A-Za-z0-9+.\-]*:)?[/\\]{2,}[^/\\]*")
 # ".." as whole segment, also as what cuts parameters, a query or blanks off reads it.
 _CLIMBS = re.compile(r"(?:\A|[/\\])(?:@@)*\.\.[ \t]*(?=[/\\;?#]|\Z)")
-_PARTS = re.compile(r"[&;?#]+")
-_ANSWERS = frozenset(("code", "error"))
-_ECHOES = frozenset(("state", "session_state", "iss"))
-_WHOLE_ANSWERS = re.compile(r"(?:\A|[&;?#])(?:response=[\w\-]+\.[\w\-]*\.|SAMLResponse=|oauth_verifier=)")
 _MOST_READINGS = 64
 _MOST_DECODINGS = 4
 
@@ -51,20 +47,6 @@ def is_malformed(path: str) -> bool:
 def is_plain(path: str) -> bool:
     """Tell whether everybody reads a path in one way."""
     return path.isascii() and _PLAIN.match(path) is not None
-
-
-def is_answer_of_a_provider(query: str) -> bool:
-    """Tell whether a query string is what a sign-in at a provider comes back with: once only, and nobody else's.
-
-    ``code`` or ``error`` with ``state`` (RFC 6749 4.1.2), or with ``iss`` (RFC 9207) or ``session_state``;
-    ``response`` (JARM 2.3.1); the answers of SAML and OAuth 1.0; also where they stand in another one's value.
-    """
-    return any(_is_answer(each) for each in (query, unquote(query)))
-
-
-def _is_answer(query: str) -> bool:
-    names = {unquote(each.partition("=")[0]) for each in _PARTS.split(query)}
-    return not (names.isdisjoint(_ANSWERS) or names.isdisjoint(_ECHOES)) or _WHOLE_ANSWERS.search(query) is not None
 
 
 def readings(path: str) -> frozenset[str] | None:

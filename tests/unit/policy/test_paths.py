@@ -15,7 +15,6 @@ from werkzeug.routing import Rule as UrlRule
 from wsgi_token_refresh.policy.paths import (
     LONGEST_NEXT,
     has_control_characters,
-    is_answer_of_a_provider,
     is_malformed,
     readings,
     safe_next,
@@ -132,33 +131,6 @@ def test_two_dots_as_a_segment_are_malformed_in_any_reading(path):
 )
 def test_other_dots_are_names(path):
     assert not is_malformed(path.encode().decode("latin-1"))
-
-
-@pytest.mark.parametrize(
-    ("query", "is_one"),
-    [
-        pytest.param("code=a&state=b", True, id="code and state"),
-        pytest.param("state=b&scope=c&code=a", True, id="in any order"),
-        pytest.param("error=access_denied&state=b", True, id="an error and state"),
-        pytest.param("code=a&iss=https://as.example", True, id="code and issuer"),
-        pytest.param("code=a&session_state=b", True, id="code and session_state"),
-        pytest.param("code=&state=", True, id="whatever they hold"),
-        pytest.param("c%6fde=a&%73tate=b", True, id="however they are spelt"),
-        pytest.param("code=a;state=b", True, id="with semicolons"),
-        pytest.param("response=eyJh.eyJz.sig", True, id="JARM"),
-        pytest.param("response=eyJh..iv.text.tag", True, id="JARM, encrypted"),
-        pytest.param("oauth_token=a&oauth_verifier=b", True, id="OAuth 1.0"),
-        pytest.param("SAMLResponse=a&RelayState=b", True, id="SAML"),
-        pytest.param("next=%2Fcallback%3Fcode%3Da%26state%3Db", True, id="in the value of next"),
-        pytest.param("", False, id="nothing"),
-        pytest.param("code=a", False, id="a code alone may be of anything"),
-        pytest.param("state=b", False, id="so may a state"),
-        pytest.param("encode=a&state=b", False, id="another name that ends so"),
-        pytest.param("response=yes", False, id="another response"),
-    ],
-)
-def test_is_answer_of_a_provider(query, is_one):
-    assert is_answer_of_a_provider(query) is is_one
 
 
 @pytest.mark.parametrize(
