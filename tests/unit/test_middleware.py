@@ -508,6 +508,56 @@ def test_a_known_session_signs_out_once_for_all(world):
     assert all("Max-Age=0" in each for each in response.headers.getlist("Set-Cookie"))
 
 
+# A client's own Authorization.
+
+
+OWN = ["Bearer own", "bearer own", " Bearer own", "Basic eDp5, Bearer own", "BEARER\town", "DPoP a, bearer own"]
+
+
+def authorization(world, path, *several, **options):
+    """Send a request twice, the second time perhaps known, and tell its state and what it shows of the header."""
+    seen = [world.send(path, *several, **options).json for _ in range(2)]
+    assert seen[0] == seen[1]
+    return seen[0]["state"], seen[0]["authorization"]
+
+
+@pytest.mark.parametrize("own", [*OWN, "Basic eDp5"])
+@pytest.mark.parametrize("path", ["/dashboard", "/"], ids=["protected", "optional"])
+def test_with_a_session_what_a_client_sends_gives_way_to_the_access_token(world, path, own):
+    ours = ("live", f"Bearer {OLD.access_token}")
+    assert authorization(world, path, OLD, headers={"Authorization": own}) == ours
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_without_a_session_no_bearer_token_of_a_client_arrives_on_an_optional_route(world, own):
+    assert authorization(world, "/", headers={"Authorization": own}) == ("anonymous", None)
+    assert authorization(world, "/", method="POST", headers={**dict(CROSS_SITE), "Authorization": own}) == (
+        "anonymous",
+        None,
+    )
+    world.later(EXPIRED)
+    world.endpoint.outcomes.append(Unreachable(False, "connection refused"))
+    assert authorization(world, "/", OLD, headers={"Authorization": own}) == ("unavailable", None)
+
+
+@pytest.mark.parametrize("own", ["Basic eDp5", "DPoP a", "Token b"])
+def test_without_a_session_what_is_no_bearer_token_arrives_on_an_optional_route(world, own):
+    assert authorization(world, "/", headers={"Authorization": own}) == ("anonymous", own)
+
+
+@pytest.mark.parametrize("several", [(), (OLD,)], ids=["nobody", "somebody"])
+@pytest.mark.parametrize("path", ["/static/a", "/login", "/register", "/callback"])
+def test_what_a_client_sends_arrives_where_guests_are_let_in(world, path, several):
+    assert authorization(world, path, *several, headers={"Authorization": OWN[0]})[1] == OWN[0]
+
+
+@pytest.mark.parametrize(("path", "several"), [("/dashboard", (OLD,)), ("/", (OLD,)), ("/", ())])
+def test_the_header_of_a_client_is_left_alone_where_that_is_said(path, several):
+    world = World(authorization_header=False)
+    for own in (*OWN, "Basic eDp5"):
+        assert authorization(world, path, *several, headers={"Authorization": own})[1] == own
+
+
 # Public paths, and pages of login.
 
 
