@@ -47,12 +47,16 @@ _SPACE = " \t\r"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: ``fields`` by lower-case name, the first of each; the connection is ``reusable`` for the next call."""
+    """An answer: ``fields`` by lower-case name, the first of each; the connection is ``reusable`` for the next call.
+
+    ``cut`` is one that ended too early.
+    """
 
     status: int
     fields: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
     reusable: bool = False
+    cut: bool = False
 
 
 class _Framing(Protocol):
@@ -123,8 +127,8 @@ class AnswerReader:
         """Give what has come of an answer that ended too early; as a success where it began without a status."""
         head = self._head
         if head is None:
-            return Reply(200, {}, bytes(self._arrived)) if self._arrived else None
-        return Reply(head.status, head.first, self._unpacked(head))
+            return Reply(200, {}, bytes(self._arrived), cut=True) if self._arrived else None
+        return Reply(head.status, head.first, self._unpacked(head), cut=True)
 
     def _is_enough(self) -> bool:
         """Tell whether what has come holds a whole object; asked again only once there is more."""

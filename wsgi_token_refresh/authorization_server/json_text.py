@@ -84,6 +84,11 @@ def broken_objects(body: bytes) -> Iterator[Mapping[str, Any]]:
     yield from _within(found)
 
 
+def without_the_last(body: bytes) -> bytes:
+    """Leave out what may be half a value at the end of a form that was cut short; JSON says where a value ends."""
+    return body if b"{" in body else body.rpartition(b"&")[0]
+
+
 def _within(outer: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     todo: deque[object] = deque(outer)
     for _ in range(_MOST_LOOKED_AT):
@@ -109,6 +114,8 @@ def _read_on(text: str, start: int, deepest: int) -> dict[str, Any]:
             if text[at : at + 1] == "{" and deepest:
                 found[name] = _read_on(text, at, deepest - 1)
             break
+        if value[1] == len(text) and isinstance(value[0], int | float):
+            break  # there may have been more digits
         found[name] = value[0]
         at = _past(",", text, value[1])
     return found

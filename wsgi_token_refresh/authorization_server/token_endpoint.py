@@ -22,6 +22,7 @@ from .client_auth import ClientAuth, ClientSecretError, Secret, client_problems
 from .deadline_http import FAILURES, calling, describe, forget, make_session, was_sent
 from .dialects import DIALECTS, Answer, Dialect, is_text, judged_by_body, may_hold_tokens, read_token_response
 from .http_answer import Reply
+from .json_text import without_the_last
 from .urls import url_problems
 
 _Credentials = tuple[dict[str, str], bytes]
@@ -36,10 +37,12 @@ def _always() -> bool:
 
 
 class LateOutcome:
-    """The outcome of a refresh whose answer is late (``Pending``): ``meaning`` makes it from answer and moment."""
+    """The outcome of a refresh whose answer is late (``Pending``): ``meaning`` makes it from answer and moment,
+    and None from one that was cut short before its new refresh token.
+    """
 
     def __init__(
-        self, answer: LateAnswer, meaning: Callable[[Reply, float], Outcome], clock: Callable[[], float]
+        self, answer: LateAnswer, meaning: Callable[[Reply, float], Outcome | None], clock: Callable[[], float]
     ) -> None:
         self._answer = answer
         self._meaning = meaning
@@ -64,16 +67,14 @@ class LateOutcome:
             reply = self._answer.read(seconds)
         except FAILURES as failure:
             self.close()
-            return self._of_what_came(looked) or Unreachable(True, describe(failure))
+            cut = self._answer.cut
+            kept = None if cut is None else self._meaning(cut, looked)
+            return kept or Unreachable(True, describe(failure))
         self._looked = self._clock()
         if reply is None:
             return None
         self.close()
         return self._meaning(reply, looked)
-
-    def _of_what_came(self, looked: float) -> Outcome | None:
-        cut = self._answer.cut
-        return None if cut is None else _new_tokens(self._meaning(cut, looked))
 
 
 class TokenEndpoint:
@@ -204,14 +205,15 @@ class TokenEndpoint:
         return self._dialect.outcome(answer, refresh_token=token, now=now, default_expires_in=self._default_expires_in)
 
     def _failed(self, call: Call, failure: Exception, token: str) -> Outcome:
-        def meaning(reply: Reply, then: float) -> Outcome:
-            answer = _answer(reply.status, reply.fields, reply.body, then)
-            return self._outcome(answer, token, then)
+        def meaning(reply: Reply, then: float) -> Outcome | None:
+            body = without_the_last(reply.body) if reply.cut else reply.body
+            outcome = self._outcome(_answer(reply.status, reply.fields, body, then), token, then)
+            return None if reply.cut and not _has_rotated(outcome, token) else outcome
 
         sent, reason = was_sent(call, failure), describe(failure, call)
         forget(failure)
         if call.late is None:
-            kept = None if call.cut is None else _new_tokens(meaning(call.cut, self._clock()))
+            kept = None if call.cut is None else meaning(call.cut, self._clock())
             return kept or Unreachable(sent, reason)
         late, call.late = LateAnswer(call.late, self._monotonic), None
         return Unreachable(sent, reason, pending=LateOutcome(late, meaning, self._clock))
@@ -266,9 +268,8 @@ class TokenEndpoint:
             return _answer(response.status_code, response.headers, _body(response) if wanted else b"", self._clock())
 
 
-def _new_tokens(outcome: Outcome) -> Refreshed | None:
-    """Take what is left of an answer that broke off for new tokens, and for nothing else."""
-    return outcome if isinstance(outcome, Refreshed) else None
+def _has_rotated(outcome: Outcome, token: str) -> bool:
+    return isinstance(outcome, Refreshed) and outcome.tokens.refresh_token != token
 
 
 def _body(response: requests.Response) -> bytes:

@@ -196,7 +196,7 @@ def test_what_has_come_of_an_answer_that_is_none_is_there(answer, status, body):
         reader.feed(answer)
         reader.ended()
     reply = reader.remains()
-    assert (reply.status, reply.body, reply.reusable) == (status, body, False)
+    assert (reply.status, reply.body, reply.reusable, reply.cut) == (status, body, False, True)
 
 
 def test_nothing_has_come_of_no_answer():

@@ -17,6 +17,7 @@ from wsgi_token_refresh.authorization_server.json_text import (
     objects,
     read_json,
     read_text,
+    without_the_last,
 )
 
 
@@ -108,9 +109,10 @@ def test_what_is_looked_for_in_others_is_bounded():
         pytest.param(b'{"a": 1, "b": "x', {"a": 1}, id="cut in a text"),
         pytest.param(b'{"a": 1, "b"', {"a": 1}, id="cut behind a name"),
         pytest.param(b'{"a": 1, "b":', {"a": 1}, id="cut behind a colon"),
-        pytest.param(b'{"a": 1 ', {"a": 1}, id="cut behind a value"),
+        pytest.param(b'{"a": "1" ', {"a": "1"}, id="cut behind a text"),
         pytest.param(b'{"a": 1,}', {"a": 1}, id="a comma too many"),
         pytest.param(b'{"a" : 1 \r\n, "b": "O\\\'Brien"}', {"a": 1}, id="an escape that is none"),
+        pytest.param(b'{"a": 1, "b": 12', {"a": 1}, id="cut behind a digit, perhaps in a number"),
         pytest.param(b'{"a": 1, "b": None}', {"a": 1}, id="a value that is none"),
         pytest.param(b'{"a": 1, b: 2}', {"a": 1}, id="a name that is none"),
         pytest.param(b'{"a": 1, "b": ' + b"[" * 100_000, {"a": 1}, id="deeper than anybody reads"),
@@ -123,6 +125,19 @@ def test_what_is_looked_for_in_others_is_bounded():
 )
 def test_whole_members_are_read_before_the_place_where_an_object_breaks_off(body, found):
     assert found in list(broken_objects(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        pytest.param(b"a=1&b=2", b"a=1", id="the last member of a form"),
+        pytest.param(b"a=1&", b"a=1", id="not the one before it"),
+        pytest.param(b"a=1", b"", id="the only one"),
+        pytest.param(b'{"a": "b&c", "d": "e', b'{"a": "b&c", "d": "e', id="nothing of JSON"),
+    ],
+)
+def test_what_may_be_half_a_value_is_left_out(body, kept):
+    assert without_the_last(body) == kept
 
 
 @pytest.mark.parametrize("body", [b"", b"no object", WHOLE, b'{"a": "x', b"{" * 50])

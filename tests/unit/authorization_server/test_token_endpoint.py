@@ -719,6 +719,24 @@ class TestTheWire:
         assert pending.outcome(5).tokens.refresh_token == "next"
 
     @pytest.mark.parametrize(
+        "body",
+        [
+            pytest.param(b'{"access_token": "new", "refresh_token": "ne', id="in its text"),
+            pytest.param(b'{"access_token": "new", "refresh_token": 12', id="in its digits"),
+            pytest.param(b"access_token=new&refresh_token=ne", id="in its part of a form"),
+            pytest.param(b'{"access_token": "new"', id="before it"),
+        ],
+    )
+    def test_half_a_refresh_token_is_none(self, started, body):
+        _, asked = started(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + body, times=1))
+        assert asked.refresh("r") == Unreachable(True, "answer cut short")
+
+    def test_a_form_that_is_cut_behind_its_refresh_token_has_it(self, started):
+        body = b"refresh_token=next&access_token=ne"
+        _, asked = started(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + body, times=1))
+        assert asked.refresh("r") == Refreshed(Tokens(None, "next"))
+
+    @pytest.mark.parametrize(
         ("arrived", "expected"),
         [
             pytest.param(ANSWER.replace(b"Length: ", b"Length: 9"), 200, id="behind a whole object"),
