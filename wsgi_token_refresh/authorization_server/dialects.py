@@ -39,9 +39,12 @@ from .refusals import CODE_PATHS, Said, ends_session, naming_rule, rule_problems
 Send = Literal["form", "json", "bearer"]
 
 _Found = tuple["Dialect", Mapping[str, Any]]
-_RFC_6749: Mapping[str, Any] = MappingProxyType(
-    {"access_token": "access_token", "new_refresh_token": "refresh_token", "expires_in": "expires_in"}
+_SPELLINGS = (
+    ("access_token", "refresh_token", "expires_in"),
+    ("accessToken", "refreshToken", "expiresIn"),
+    ("access", "refresh", "expires_in"),
 )
+_ALSO = ("refresh_token", "refreshToken")
 _LONGEST_LIFE = 100 * 365 * 86_400
 _MOST_KEYS = 20
 _PATHS = ("access_token", "new_refresh_token", "expires_in", "refresh_expires_in")
@@ -159,7 +162,9 @@ class Dialect:
         inner = [] if _is_refusal(read_json(body)) else list(inner_objects(body))
         yield from ((self, each) for each in chain(objects(body), inner) if self._has_tokens(each, sent))
         for each in chain(objects(body), inner, broken_objects(body)):
-            yield from ((names, each) for names in self._spellings() if names._is_new(each, sent))
+            if self._is_new(each, sent):
+                yield self, each
+            yield from ((names, each) for names in self._spellings() if names._is_whole(each, sent))
 
     def _whole_ones(self, body: bytes, sent: str) -> Iterator[_Found]:
         """Find both tokens, and new, where the status says that there are none."""
@@ -167,9 +172,11 @@ class Dialect:
             for each in chain(objects(body), inner_objects(body), broken_objects(body)):
                 yield from ((names, each) for names in self._spellings() if names._is_whole(each, sent))
 
-    def _spellings(self) -> tuple[Dialect, Dialect]:
-        """Give the names of this dialect, and those of RFC 6749 5.1, which a sign-in reads as well."""
-        return self, replace(self, **_RFC_6749)
+    def _spellings(self) -> Iterator[Dialect]:
+        """Give the names of this dialect, and then those that others have, in which both tokens can be nothing else."""
+        yield self
+        for access_token, new_refresh_token, expires_in in _SPELLINGS:
+            yield replace(self, access_token=access_token, new_refresh_token=new_refresh_token, expires_in=expires_in)
 
     def _has_tokens(self, mapping: Mapping[str, Any], sent: str) -> bool:
         return self._access_fault(mapping) is None or self._is_new(mapping, sent)
@@ -191,11 +198,11 @@ class Dialect:
         return Refreshed(replace(tokens, refresh_token=tokens.refresh_token or refresh_token))
 
     def _received(self, mapping: Mapping[str, Any], now: float, default_expires_in: float) -> Tokens:
-        """Read what can be used."""
-        new_refresh_token: Any = _as_text(_at(mapping, self.new_refresh_token))
+        """Read what can be used; a refresh token under a name that is not the dialect's is better than none."""
+        named: Any = (_as_text(_at(mapping, path)) for path in (self.new_refresh_token, *_ALSO))
         return received(
             None if self._access_fault(mapping) else _at(mapping, self.access_token),
-            new_refresh_token if self.can_send(new_refresh_token) else None,
+            next(filter(self.can_send, named), None),
             now=now,
             expires_in=_seconds(_at(mapping, self.expires_in)),
             refresh_expires_in=_seconds(_at(mapping, self.refresh_expires_in)),

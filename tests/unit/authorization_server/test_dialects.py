@@ -391,6 +391,13 @@ def test_a_refusal_stays_one_that_has(status, content, says):
         pytest.param(OAUTH2, b")]}',\n" + json.dumps(BOTH).encode(), id="behind a guard"),
         pytest.param(CAMEL, BOTH, id="in the names of RFC 6749"),
         pytest.param(SIMPLEJWT, {"data": BOTH}, id="in those names, in an object"),
+        pytest.param(OAUTH2, {"accessToken": "a", "refreshToken": "new", "expiresIn": 9}, id="in camel case"),
+        pytest.param(
+            OAUTH2, {"d": {"access": "a", "refresh": "new", "expires_in": 9}}, id="in the names of Simple JWT"
+        ),
+        pytest.param(OAUTH2, {"access_token": "a", "refreshToken": "new", "expires_in": 9}, id="in names of two kinds"),
+        pytest.param(CAMEL, {"accessToken": "a", "refresh_token": "new", "expiresIn": 9}, id="in names of two others"),
+        pytest.param(Dialect(access_token="jwt"), {"jwt": "a", **BOTH, "access_token": "?"}, id="in a name of its own"),
         pytest.param(Dialect(access_token="data.jwt", new_refresh_token="data.next"), BOTH, id="beside the paths"),
         pytest.param(OAUTH2, json.dumps(BOTH).encode()[:-1] + b', "name": "O\\\'Brien"}', id="before what is no JSON"),
         pytest.param(OAUTH2, json.dumps(BOTH).encode()[:-1] + b",}", id="with a comma too many"),
@@ -419,10 +426,11 @@ def test_what_is_no_new_refresh_token_replaces_none(content):
     assert isinstance(outcome(OAUTH2, 200, content), Unreachable)
 
 
-def test_names_that_are_not_the_dialect_s_count_for_new_refresh_tokens_only():
+def test_names_that_are_not_the_dialect_s_count_where_there_is_a_new_refresh_token():
     """The access token of a dialect may be an ID token, and another one no session here."""
     of_id_tokens = Dialect(access_token="id_token")
     assert isinstance(outcome(of_id_tokens, 200, {"access_token": "a"}), Unreachable)
+    assert isinstance(outcome(OAUTH2, 200, {"access": "daily", "refresh": "old"}), Unreachable)
     assert outcome(of_id_tokens, 200, {"access_token": "a", "refresh_token": "new"}) == KEPT
 
 
