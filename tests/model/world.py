@@ -22,7 +22,6 @@ from wsgi_token_refresh.authorization_server.dialects import DIALECTS, read_toke
 from wsgi_token_refresh.errors import StoreError
 from wsgi_token_refresh.ledger.looking import Looking
 from wsgi_token_refresh.ledger.records import DAY, Look, Records
-from wsgi_token_refresh.ledger.rules import LONGEST_PAUSE
 from wsgi_token_refresh.ledger.slots import _Slots
 from wsgi_token_refresh.middleware import TokenRefreshMiddleware
 from wsgi_token_refresh.per_process import PerProcess
@@ -442,8 +441,8 @@ class World:
             assert not earlier or self.forgiven or self._may_repeat(refresh_token), "a refresh token was sent twice"
             if refresh_token in self.too_slow and not self.forgiven:
                 waited = self.now - self.too_slow[refresh_token]
-                assert waited >= LONGEST_PAUSE, "a refresh token was sent again although its answer could still come"
-                self.forgive("nobody came by the host that had the answer for a minute")
+                assert waited >= ANSWER_TIMEOUT, "a refresh token was sent again although its answer could still come"
+                self.forgive("nobody came by the host that had the answer in time")
             earlier.append(caller)
 
     @contextmanager
@@ -586,7 +585,7 @@ class World:
         most = self.endpoint.max_calls
         stepped = [SteppedSemaphore(self, max(1, most // part)) for part in (1, 4, 2, 4)]
         caller: Any = host._refresher.caller
-        caller._slots._slots = PerProcess(lambda: _Slots(*stepped[:3]))  # type: ignore[arg-type]
+        caller.slots._slots = PerProcess(lambda: _Slots(*stepped[:3]))  # type: ignore[arg-type]
         caller._finishing = PerProcess(lambda: stepped[3])
         if not self.endpoint.single_use:
             own = SteppedStore(self, MemoryStore(clock=lambda: self.now), shared=False)

@@ -17,7 +17,7 @@ from . import rules
 from .flight import Asked, Endpoint, Flight
 from .looking import Looking
 from .records import Look
-from .rules import LONGEST_PAUSE, SEND_WITHIN, Family, State
+from .rules import SEND_WITHIN, Family, State
 from .slots import Slots
 from .standing import Standing
 
@@ -74,7 +74,7 @@ class Caller:
         self._standing = standing
         self._patience = min(patience, endpoint.answer_timeout)
         self._monotonic = monotonic
-        self._slots = Slots(endpoint.max_calls, monotonic)
+        self.slots = Slots(endpoint.max_calls, monotonic)
         self._late: PerProcess[dict[str, _Late]] = PerProcess(dict)
         most = max(1, endpoint.max_calls // 4)
         self._finishing = PerProcess(lambda: threading.BoundedSemaphore(most))
@@ -83,7 +83,7 @@ class Caller:
         """Ask the authorization server; None where somebody else changed the record first."""
         came, vouched = self._monotonic(), asked.vouched or rules.is_vouched(look.family)
         left = asked.limit - came
-        with self._slots.take(good=asked.good, vouched=vouched, seconds=min(SLOT_WITHIN, left)) as free:
+        with self.slots.take(good=asked.good, vouched=vouched, seconds=min(SLOT_WITHIN, left)) as free:
             if not free or asked.limit <= self._monotonic():
                 why = "too many refreshes at once" if not free else NO_TIME
                 return self._standing.best(look, asked, Unreachable(False, why, 1.0))
@@ -155,18 +155,17 @@ class Caller:
 
     def _still_to_come(self, call: _Call, outcome: Unreachable, pending: Pending) -> Flight:
         """Go on without an answer that may still come, and let nobody present the same token again meanwhile."""
-        now, look = self._monotonic(), call.look
-        due = now + self._endpoint.answer_timeout - self._patience_of(call.asked)
-        self._await(_Late(call, pending, due, now + LONGEST_PAUSE))
+        left = self._endpoint.answer_timeout - self._patience_of(call.asked)
+        hope, due = left + self._endpoint.answer_timeout, self._monotonic() + left
+        self._await(_Late(call, pending, due, self._monotonic() + hope))
         if self._endpoint.single_use:
             with suppress(StoreError):
-                call.looking.records.change(look.member, lambda family, now: self._awaited(family, now, call.nonce))
-        elif now >= due:
+                call.looking.records.change(
+                    call.look.member, lambda family, now: rules.awaited(family, now, hope, call.nonce)
+                )
+        elif not left:
             return self._write_down(call, outcome)
-        return replace(self._standing.best(look, call.asked, outcome), own=now >= due, late=now < due)
-
-    def _awaited(self, family: Family, now: float, nonce: str) -> Family | None:
-        return rules.awaited(family, now, LONGEST_PAUSE) if rules.is_callers(family, nonce) else None
+        return replace(self._standing.best(call.look, call.asked, outcome), own=not left, late=left > 0)
 
     def _await(self, late: _Late) -> None:
         """Keep a call whose answer is still to come; the oldest makes room."""

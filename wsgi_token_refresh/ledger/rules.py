@@ -169,15 +169,14 @@ def called(family: Family, nonce: str, deadline: float, lasts: float = 3600.0) -
     return replace(family, calling=Calling(nonce, deadline, lasts))
 
 
-def awaited(family: Family, now: float, lasts: float) -> Family | None:
-    """Let the one who calls read on for ``lasts`` seconds: nobody presents again what may be answered still."""
-    calling = family.calling
-    return None if calling is None else called(family, calling.nonce, now + lasts, lasts)
-
-
 def is_callers(family: Family, nonce: str) -> bool:
     """Tell whether an outcome other than new tokens may be written: only by whoever is the caller still."""
     return family.state is not State.ENDED and family.calling is not None and family.calling.nonce == nonce
+
+
+def awaited(family: Family, now: float, lasts: float, nonce: str) -> Family | None:
+    """Let who calls read on for ``lasts`` seconds: nobody is to present again what may be answered still."""
+    return called(family, nonce, now + lasts, lasts) if is_callers(family, nonce) else None
 
 
 def unanswered(

@@ -75,6 +75,9 @@ class Refresher:
         ``vouched`` says that the access token was verified, expired or not; ``forced`` that somebody refused it
         although it looks good.
         """
+        if good and not forced and self.caller.slots.are_full():
+            # Its token passes, and there is nothing to write for it.
+            return self.look_up(tokens)
         limit = self.limit() if limit is None else limit
         asked = Asked(tokens, good and not forced, good or vouched, limit, forced)
         try:

@@ -34,6 +34,13 @@ class Slots:
             )
         )
 
+    def are_full(self) -> bool:
+        """Tell whether who has a good token would get none just now."""
+        idle = self._slots.get().idle
+        if free := idle.acquire(blocking=False):
+            idle.release()
+        return not free
+
     @contextmanager
     def take(self, *, good: bool, vouched: bool, seconds: float) -> Iterator[bool]:
         """Take a slot; False where none was free within ``seconds``, for who has a ``good`` token at once."""

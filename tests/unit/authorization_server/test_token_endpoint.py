@@ -46,6 +46,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 NEW = Refreshed(Tokens("new", "next", NOW + 60, 60))
 WRONG = [None, 5, 1.5, b"x", ["x"], {"x": 1}, object()]
 SHORT = 0.2
+WELL_BEFORE = 5
+"""Seconds: what has no end of its own takes longer, and what is slow does not."""
 """Seconds of timeout where the timeout is what is tested."""
 
 
@@ -478,13 +480,13 @@ class TestTheWire:
             waiting.append(socket.socket())
             waiting[-1].setblocking(False)
             waiting[-1].connect_ex(address)
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 5
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 50
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         outcome, took = timed(lambda: endpoint().refresh("r", timeout=SHORT))
         for sock in (full, *waiting):
             sock.close()
         assert outcome == Unreachable(False, "timed out after 0.2 s")
-        assert took < 1
+        assert took < WELL_BEFORE
 
     def test_the_next_address_is_tried_when_one_refuses(self, serve, monkeypatch):
         server = serve(answering())
@@ -548,7 +550,7 @@ class TestTheWire:
         asked = endpoint(server.url.replace("http:", "https:"), timeout=SHORT)
         outcome, took = timed(lambda: asked.refresh("r"))
         assert outcome == Unreachable(False, "timed out after 0.2 s")
-        assert took < 1
+        assert took < WELL_BEFORE
 
     @pytest.mark.parametrize(
         "handler",
@@ -569,14 +571,14 @@ class TestTheWire:
         _, asked = started(handler, answer_timeout=SHORT)
         outcome, took = timed(lambda: asked.refresh("r"))
         assert outcome == Unreachable(True, "no answer within 0.2 s")
-        assert SHORT <= took < 1
+        assert SHORT <= took < WELL_BEFORE
         assert outcome.pending is not None
 
     def test_the_patience_of_the_call_replaces_that_of_the_endpoint(self, serve):
         server = serve(lambda server, connection: server.stopping.wait(9))
         outcome, took = timed(lambda: endpoint(server.url).refresh("r", patience=SHORT))
         assert outcome == Unreachable(True, "no answer within 0.2 s")
-        assert took < 1
+        assert took < WELL_BEFORE
 
     def test_a_timeout_is_that_until_the_request_is_sent(self, serve):
         def handler(server, connection):
@@ -592,7 +594,7 @@ class TestTheWire:
         outcome, took = timed(lambda: asked.refresh("r", timeout=SHORT))
         assert outcome == Unreachable(True, "timed out after 0.2 s")
         assert outcome.pending is None
-        assert took < 1
+        assert took < WELL_BEFORE
 
     @pytest.mark.parametrize("timeout", [0, -1.0])
     def test_without_time_nothing_is_sent(self, serve, timeout):
@@ -1118,12 +1120,13 @@ class TestProcesses:
     def test_threads_do_not_share_a_deadline(self, serve):
         server = serve(lambda server, connection: server.stopping.wait(9))
         asked = endpoint(server.url)
-        long = threading.Thread(target=asked.refresh, args=("r",), kwargs={"patience": 1.0})
+        long = threading.Thread(target=asked.refresh, args=("r",), kwargs={"patience": 9})
         long.start()
         outcome, took = timed(lambda: asked.refresh("r", patience=SHORT))
+        server.stopping.set()
         long.join()
         assert outcome == Unreachable(True, "no answer within 0.2 s")
-        assert took < 0.9
+        assert took < WELL_BEFORE
 
 
 class TestRevocation:
@@ -1166,7 +1169,7 @@ class TestRevocation:
         asked = endpoint(revocation_endpoint=server.url)
         reason, took = timed(lambda: asked.revoke("r", timeout=SHORT))
         assert reason == "timed out after 0.2 s"
-        assert took < 1
+        assert took < WELL_BEFORE
 
 
 class TestConfiguration:

@@ -35,6 +35,16 @@ def test_shares_of_eight(kind, many):
     assert taken(slots, 20, **kind) == many, "all came back"
 
 
+def test_they_are_full_for_a_good_token_once_its_share_is_taken():
+    slots = Slots(8)
+    with slots.take(good=True, vouched=True, seconds=0):
+        assert not slots.are_full()
+        with slots.take(good=True, vouched=True, seconds=0):
+            assert slots.are_full()
+        assert not slots.are_full()
+    assert taken(slots, 20, good=True, vouched=True) == 2, "asking takes none"
+
+
 @pytest.mark.parametrize("kind", [(True, True), (False, True), (False, False)])
 def test_of_one_there_is_one_for_everybody(kind):
     good, vouched = kind
