@@ -123,7 +123,9 @@ def gunicorn(
         port = listener.getsockname()[1]
         command = [
             *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--log-level", "warning"),
-            *("--workers", str(workers), "--worker-class", worker_class, "--threads", "8", "--graceful-timeout", "1"),
+            *("--workers", str(workers), "--worker-class", worker_class, "--graceful-timeout", "1"),
+            # gunicorn takes a sync worker with threads for gthread.
+            *(["--threads", "8"] if worker_class == "gthread" else []),
             *(["--preload"] if preload else []),
             *NO_CONTROL_SOCKET,
             "tests.live.application:wrapped",

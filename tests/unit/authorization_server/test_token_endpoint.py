@@ -46,9 +46,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 NEW = Refreshed(Tokens("new", "next", NOW + 60, 60))
 WRONG = [None, 5, 1.5, b"x", ["x"], {"x": 1}, object()]
 SHORT = 0.2
+"""Seconds of timeout where the timeout is what is tested."""
 WELL_BEFORE = 5
 """Seconds: what has no end of its own takes longer, and what is slow does not."""
-"""Seconds of timeout where the timeout is what is tested."""
 
 
 def endpoint(url=URL, **arguments):
