@@ -1,5 +1,6 @@
 """One flat vocabulary for ini files, the environment and Flask's config."""
 
-from .words import WORDS, read_settings
+from .collaborators import read_settings
+from .words import WORDS
 
 __all__ = ["WORDS", "read_settings"]
