@@ -39,7 +39,6 @@ HOUSE = {
         "http_answer",
         "json_text",
         "urls",
-        "arguments",
     ),
     "policy": ("decision", "routes", "paths", "origins", "answers"),
     "written": (),
@@ -47,6 +46,7 @@ HOUSE = {
     "memo": (),
     "secret_files": (),
     "per_process": (),
+    "arguments": (),
     "errors": (),
     "interpreter": (),
 }

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from urllib.parse import quote_plus
 
-from .arguments import is_unicode
+from ..arguments import is_unicode
 
 CLIENT_AUTH = ("client_secret_basic", "client_secret_post", "none")
 

@@ -13,10 +13,10 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from werkzeug.http import parse_date
 
+from ..arguments import bundle_problems, callable_problems, seconds_problems, text_problems, truth_problems
 from ..errors import ConfigurationError
 from ..per_process import PerProcess
 from ..tokens import ASSUMED_LIFETIME, Outcome, Refreshed, Rejected, Tokens, Unreachable
-from .arguments import bundle_problems, callable_problems, seconds_problems, text_problems, truth_problems
 from .calls import MAX_BODY, Call, LateAnswer, NotSentError
 from .client_auth import ClientAuth, ClientSecretError, Secret, client_problems
 from .deadline_http import FAILURES, calling, describe, forget, make_session, was_sent

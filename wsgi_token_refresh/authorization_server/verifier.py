@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
+from ..arguments import bundle_problems, callable_problems, is_seconds, truth_problems
 from ..errors import ConfigurationError
 from ..secret_files import SecretFile
 from ..tokens import Failed, KeysUnavailable, Verification, Verified
-from .arguments import bundle_problems, callable_problems, is_seconds, truth_problems
 from .claims import wrong_audience, wrong_expiry, wrong_issuer, wrong_start
 from .fixed_keys import ChangingKey, FixedKey, KeySource, StaticKey, is_symmetric, prepare
 from .jwks import Found, JwksCache, Key, fetch_url

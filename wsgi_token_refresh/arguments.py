@@ -11,7 +11,7 @@ _LONGEST_TIMEOUT = 3600
 def text_problems(name: str, value: object) -> Iterator[str]:
     """Say what is wrong with a text that may be left out."""
     if value is not None and not (isinstance(value, str) and is_unicode(value)):
-        yield f"{name}: is no text but {_kind(value)}; give text, or leave it out"
+        yield f"{name}: is no text but {kind_of(value)}; give text, or leave it out"
 
 
 def is_unicode(value: str | bytes) -> bool:
@@ -26,13 +26,13 @@ def is_unicode(value: str | bytes) -> bool:
 def truth_problems(name: str, value: object) -> Iterator[str]:
     """Say what is wrong with a truth value."""
     if not isinstance(value, bool):
-        yield f"{name}: is neither True nor False but {_kind(value)}; say one of them"
+        yield f"{name}: is neither True nor False but {kind_of(value)}; say one of them"
 
 
 def callable_problems(name: str, value: object) -> Iterator[str]:
     """Say what is wrong with something that is called."""
     if not callable(value):
-        yield f"{name}: is no function but {_kind(value)}; leave it out"
+        yield f"{name}: is no function but {kind_of(value)}; leave it out"
 
 
 def seconds_problems(name: str, value: object, example: str) -> Iterator[str]:
@@ -51,10 +51,11 @@ def bundle_problems(name: str, value: object) -> Iterator[str]:
     if value is None:
         return
     if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
-        yield f"{name}: is no path but {_kind(value)}; give the path of a PEM file or directory"
+        yield f"{name}: is no path but {kind_of(value)}; give the path of a PEM file or directory"
     elif not os.path.exists(value):
         yield f"{name}: {os.fspath(value)!r} does not exist; give the path of a PEM file or directory"
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Say what a value is, which is not shown: it may be a secret."""
     return "None" if value is None else f"of type {type(value).__name__}"
