@@ -142,7 +142,7 @@ class TokenRefreshMiddleware:
             hand_over=hand_over,
             lives=kind.refresh_max_age,
             wait_timeout=wait_timeout,
-            secrets=kind.secrets,
+            secrets=lambda: kind.secrets,
             clock=clock,
             monotonic=monotonic,
         )

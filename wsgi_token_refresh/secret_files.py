@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-_SETTLED = 2_000_000_000
-"""Nanoseconds after which a file system surely gives another write another time."""
+_SETTLED = 2.0
+"""Seconds after which a file system surely gives another write another time."""
 _QUIET = 60.0
 
 _log = logging.getLogger("wsgi_token_refresh")
@@ -17,7 +17,8 @@ _log = logging.getLogger("wsgi_token_refresh")
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    stamp: tuple[int, ...] | None
+    stamp: tuple[int, ...]
+    settled: bool
     secret: str = field(repr=False)
 
 
@@ -40,6 +41,7 @@ class SecretFile:
         self._clock = clock
         self._monotonic = monotonic
         self._quiet_until = -_QUIET
+        self._seen: tuple[tuple[int, ...], float] = (), 0.0
         try:
             self._read = self._read_anew(_stamp(self.path))
         except OSError as error:
@@ -47,15 +49,20 @@ class SecretFile:
 
     def __call__(self) -> str:
         """Give the secret as it is now."""
+        return self.look()[0]
+
+    def look(self) -> tuple[str, bool]:
+        """Give the secret as it is now, and tell whether the file has settled: it is written in pieces, perhaps."""
         try:
             stamp = _stamp(self.path)
-            if stamp != self._read.stamp:
+            if stamp != self._read.stamp or not self._read.settled:
                 self._read = self._read_anew(stamp)
         except OSError as error:
             self._warn(f"{self.path!r} cannot be read ({error.strerror})")
         except ValueError as error:
             self._warn(str(error).partition(";")[0])
-        return self._read.secret
+        read = self._read
+        return read.secret, read.settled
 
     def __repr__(self) -> str:
         return f"SecretFile({self.path!r})"
@@ -69,13 +76,44 @@ class SecretFile:
             raise ValueError(f"{self.path!r} is no text in UTF-8; give the path of a file with the secret") from None
         if not secret:
             raise ValueError(f"{self.path!r} is empty; give the path of a file with the secret")
-        # What was written just now may be written once more within one tick of the file system's clock.
-        return _Read(stamp if self._clock() - stamp[0] > _SETTLED else None, secret)
+        return _Read(stamp, self._has_settled(stamp), secret)
+
+    def _has_settled(self, stamp: tuple[int, ...]) -> bool:
+        """Tell whether the file is old: what was written just now may be written once more within one tick of a clock.
+
+        The clock of a file system may be ahead of this host's: what has been the same for so long is old too.
+        """
+        seen, since = self._seen
+        if seen != stamp:
+            since = self._monotonic()
+            self._seen = stamp, since
+        return self._clock() - stamp[0] > _SETTLED * 1e9 or self._monotonic() - since > _SETTLED
 
     def _warn(self, what: str) -> None:
         if self._monotonic() >= self._quiet_until:
             self._quiet_until = self._monotonic() + _QUIET
             _log.warning("%s; what it held before is used", what)
+
+
+class SecretList:
+    """A file with several secrets, as ``split`` finds them in its text."""
+
+    def __init__(self, file: SecretFile, split: Callable[[str], list[str]]) -> None:
+        self.path = file.path
+        self._file = file
+        self._split = split
+
+    def __call__(self) -> list[str]:
+        """Give the secrets as they are now."""
+        return self.look()[0]
+
+    def __repr__(self) -> str:
+        return f"SecretList({self.path!r})"
+
+    def look(self) -> tuple[list[str], bool]:
+        """Give the secrets as they are now, and tell whether the file has settled, as ``SecretFile.look`` does."""
+        text, settled = self._file.look()
+        return self._split(text), settled
 
 
 def _stamp(path: str) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ HOUSE = {
     "token_session": (),
     "wsgi": (),
     "draining": (),
-    "sessions": ("several", "token_cookies", "sealed_cookie", "server_side", "kind", "person_index", "cookies"),
+    "sessions": ("several", "token_cookies", "sealed_cookie", "server_side", "kind", "person_index", "keys", "cookies"),
     "observing": ("journal", "worker"),
     "ledger": ("single_flight", "calling", "looking", "standing", "flight", "slots", "records", "rules", "sealing"),
     "holding": (),

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from wsgi_token_refresh.secret_files import SecretFile
+from wsgi_token_refresh.secret_files import SecretFile, SecretList
 
 
 @pytest.fixture
@@ -95,6 +95,32 @@ def test_while_it_holds_none_the_last_one_counts(path, caplog, spoil, says):
     assert len(caplog.messages) == 2
     replace(path, "second")
     assert secret() == "second"
+
+
+@pytest.mark.parametrize(
+    ("age", "seen", "settled"),
+    [
+        pytest.param(0, 0, False, id="not what was written just now"),
+        pytest.param(3, 0, True, id="what was written long ago"),
+        pytest.param(-3600, 0, False, id="not what another clock has just written"),
+        pytest.param(-3600, 3, True, id="what has been the same for so long, whatever a clock says"),
+    ],
+)
+def test_a_file_has_settled(path, age, seen, settled):
+    now = [100.0]
+    written = path.stat().st_mtime_ns - age * 10**9
+    os.utime(path, ns=(written, written))
+    secret = SecretFile(path, monotonic=lambda: now[0])
+    now[0] += seen
+    assert secret.look() == ("first", settled)
+
+
+def test_several_secrets_in_a_file(path):
+    several = SecretList(SecretFile(path), str.split)
+    assert several() == ["first"]
+    replace(path, "second\nfirst\n")
+    assert (several(), several.path) == (["second", "first"], str(path))
+    assert "first" not in repr(several) + repr(vars(several))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff"])

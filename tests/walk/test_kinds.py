@@ -145,6 +145,71 @@ def test_without_a_verifier_our_own_seal_says_who_it_is(kinds, kind):
     assert browser.get("/dashboard").json["authenticated"]
 
 
+# Keys that change while workers run.
+
+
+class Rotation:
+    """Keys that functions give to the workers, which look again when a second has gone by on the clock of the test."""
+
+    def __init__(self, kinds):
+        self.kinds, self.given = kinds, [KEY]
+
+    def worker(self):
+        kind = SealedCookie(keys=lambda: self.given, monotonic=self.kinds.clock)
+        return self.kinds.world(kind)
+
+    def become(self, *keys):
+        self.given = list(keys)
+        self.kinds.clock.now += 1
+
+
+def test_keys_change_over_in_three_steps_while_workers_run(kinds):
+    keys = Rotation(kinds)
+    one, other = keys.worker(), keys.worker()
+    browser, idle = kinds.signed_in(one), kinds.signed_in(one)
+    for given in ([KEY, OTHER_KEY], [OTHER_KEY, KEY]):
+        keys.become(*given)
+        for world in (one, other):
+            assert copy_of(world, browser).get("/dashboard").json["state"] == "live"
+    one.later(IN_WINDOW)
+    assert browser.get("/dashboard").json["state"] == "live"
+    keys.become(OTHER_KEY)
+    one.later(31)
+    for world in (one, other):
+        answers = [copy_of(world, each).get("/dashboard", headers=PAGE).status_code for each in (browser, idle)]
+        assert answers == [200, 303], "who was sealed anew, and who was not"
+    assert one.server.counts()["refused"] == 0
+
+
+def test_who_was_sealed_under_a_key_that_was_taken_out_passes_for_half_a_minute_at_most(kinds):
+    keys = Rotation(kinds)
+    one, other = keys.worker(), keys.worker()
+    browser = kinds.signed_in(one)
+    assert browser.get("/dashboard").status_code == 200
+    keys.become(OTHER_KEY)
+    assert copy_of(other, browser).get("/dashboard", headers=PAGE).status_code == 303, "who has not passed it before"
+    for _ in range(14):
+        one.later(2)
+        assert browser.get("/dashboard").status_code == 200
+    one.later(2)
+    assert browser.get("/dashboard", headers=PAGE).status_code == 303
+    assert names(browser), "and its cookies are not expired: the key may come back"
+    keys.become(OTHER_KEY, KEY)
+    assert browser.get("/dashboard").status_code == 200
+
+
+@pytest.mark.parametrize("given", [None, [], "s3cret", ["s3cret"]], ids=repr)
+def test_no_request_fails_and_no_session_ends_while_there_are_no_keys(kinds, given):
+    keys = Rotation(kinds)
+    world = keys.worker()
+    browser = kinds.signed_in(world)
+    keys.given = given
+    for _ in range(3):
+        world.later(IN_WINDOW)
+        assert browser.get("/dashboard", headers=PAGE).status_code == 200
+    assert world.server.counts()["grants"] == 3
+
+
 @EVERY
 @pytest.mark.parametrize("kind_of_request", ["pass", "refresh"])
 def test_a_pass_writes_no_cookie(kinds, kind, kind_of_request):

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,21 +23,23 @@ _MARK = b"wsgi-token-refresh genuine "
 class Marks:
     """Marks what this application writes into a store, so that whoever can write there cannot say who somebody is.
 
-    The first of the ``secrets`` marks, all are taken. Without any of them nothing that comes out of a store is genuine.
+    ``secrets`` gives those of the moment: the first marks, all are taken. Without any of them nothing that comes out of
+    a store is genuine.
     """
 
-    def __init__(self, secrets: Sequence[bytes] = ()) -> None:
-        self._secrets = tuple(secrets)
+    def __init__(self, secrets: Callable[[], Sequence[bytes]] = tuple) -> None:
+        self._secrets = secrets
 
     def of(self, about: str, said: Sequence[object]) -> str | bool:
         """Give the mark of genuine tokens: HMAC-SHA256 (RFC 2104) over what they are written about and what is said."""
-        return _mac(self._secrets[0], about, said) if self._secrets else True
+        secrets = self._secrets()
+        return _mac(secrets[0], about, said) if secrets else True
 
     def are_genuine(self, mark: object, about: str, said: Sequence[object]) -> bool:
         """Tell whether a mark is one of ours."""
         if not isinstance(mark, str) or not mark.isascii():
             return False
-        return any(hmac.compare_digest(mark, _mac(secret, about, said)) for secret in self._secrets)
+        return any(hmac.compare_digest(mark, _mac(secret, about, said)) for secret in self._secrets())
 
 
 def _mac(secret: bytes, about: str, said: Sequence[object]) -> str:

@@ -32,8 +32,8 @@ class Refresher:
     """Refreshes each session once, whoever asks, and hands the result to everybody who is welcome.
 
     ``lives`` is how long a refresh cookie can live, ``refresh_before``, ``hand_over`` and ``wait_timeout`` are those of
-    the middleware; all in seconds. ``clock`` gives seconds since the epoch. ``secrets`` of the application mark what is
-    genuine in the store.
+    the middleware; all in seconds. ``clock`` gives seconds since the epoch. ``secrets`` gives those of the moment, with
+    which the application marks what is genuine in the store.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Refresher:
         hand_over: float,
         lives: float,
         wait_timeout: float = WAIT_TIMEOUT,
-        secrets: Sequence[bytes] = (),
+        secrets: Callable[[], Sequence[bytes]] = tuple,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -27,7 +27,7 @@ class SessionKind(Protocol):
 
     @property
     def secrets(self) -> tuple[bytes, ...]:
-        """Give what marks genuine tokens in a store: the first marks, all are taken."""
+        """Give what marks genuine tokens in a store, as it is now: the first marks, all are taken."""
 
     def load(self, cookie: str) -> tuple[Tokens, ...]:
         """Read the tokens of a ``Cookie`` header, in the order in which they are to be tried.

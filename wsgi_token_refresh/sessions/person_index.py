@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from ..errors import StoreError
 from ..stores.protocol import Store
@@ -21,43 +21,52 @@ Listed = dict[str, float]
 class PersonIndex:
     """Lists the handles of a person's sessions with their beginnings, under an HMAC-SHA256 of the subject.
 
-    ``lives`` is how long a session can live, in seconds. Every method raises ``StoreError``.
+    ``keys`` gives those of the moment: sessions are listed under the first, and found under all. ``lives`` is how long
+    a session can live, in seconds. Every method raises ``StoreError``.
     """
 
-    def __init__(self, store: Store, key: bytes, lives: float) -> None:
+    def __init__(self, store: Store, keys: Callable[[], Sequence[bytes]], lives: float) -> None:
         self._store = store
-        self._key = key
+        self._keys = keys
         self._lives = lives
 
     def handles(self, subject: str | int) -> list[str]:
         """List them, in the order in which they began."""
-        return list(_decoded(self._store.read(self._place(subject)).value))
+        found: Listed = {}
+        for place in self._places(subject):
+            found.update(_decoded(self._store.read(place).value))
+        return sorted(found, key=lambda handle: found[handle])
 
     def add(self, subject: str | int, handle: str, created_at: float) -> None:
         """List a session; the oldest make room."""
-        self._change(subject, lambda listed, now: dict(list({**listed, handle: created_at}.items())[-_MOST:]))
+        first = self._places(subject)[0]
+        self._change(first, lambda listed, now: dict(list({**listed, handle: created_at}.items())[-_MOST:]))
 
     def remove(self, subject: str | int, handles: Collection[str]) -> None:
         """Take sessions from the list."""
-        self._change(subject, lambda listed, now: {each: at for each, at in listed.items() if each not in handles})
+        for place in self._places(subject):
+            self._change(place, lambda listed, now: {each: at for each, at in listed.items() if each not in handles})
 
     def tidy(self, subject: str | int, gone: Collection[str]) -> None:
         """Take sessions from the list that have no record, but for those that are just beginning."""
-        self._change(
-            subject,
-            lambda listed, now: {each: at for each, at in listed.items() if each not in gone or now < at + _BEGINS},
-        )
+        for place in self._places(subject):
+            self._change(
+                place,
+                lambda listed, now: {each: at for each, at in listed.items() if each not in gone or now < at + _BEGINS},
+            )
 
-    def _place(self, subject: str | int) -> str:
-        return f"person:{hmac.digest(self._key, str(subject).encode('utf-8', 'surrogatepass'), hashlib.sha256).hex()}"
+    def _places(self, subject: str | int) -> list[str]:
+        name = str(subject).encode("utf-8", "surrogatepass")
+        return [f"person:{hmac.digest(key, name, hashlib.sha256).hex()}" for key in self._keys()]
 
-    def _change(self, subject: str | int, change: Callable[[Listed, float], Listed]) -> None:
-        place = self._place(subject)
+    def _change(self, place: str, change: Callable[[Listed, float], Listed]) -> None:
         for _ in range(_ATTEMPTS):
             entry = self._store.read(place)
             listed = _decoded(entry.value)
-            living = {handle: at for handle, at in listed.items() if entry.now < at + self._lives}
-            if self._store.swap(place, entry.value, json.dumps(change(living, entry.now)).encode(), self._lives):
+            after = change({handle: at for handle, at in listed.items() if entry.now < at + self._lives}, entry.now)
+            if entry.value is None and not after:
+                return
+            if self._store.swap(place, entry.value, json.dumps(after).encode(), self._lives):
                 return
         raise StoreError("the list of a person's sessions changed too often to be written")
 

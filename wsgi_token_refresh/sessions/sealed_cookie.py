@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -27,6 +27,7 @@ from .cookies import (
     problems_of_name,
     set_cookie,
 )
+from .keys import Keys, KeySource
 from .kind import Renewed, what_fits
 
 DAY = 86_400
@@ -35,15 +36,33 @@ log = logging.getLogger("wsgi_token_refresh")
 _TAG = 12
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}=\Z")
 _TOLD_EVERY = 60.0
+_MOST_OPENED = 2**20
 _PER_HEADER = len("; ") + len("=")
+
+
+class _Ring:
+    """What seals and opens under some keys, and what they have opened: it goes with them."""
+
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        self.keys = keys
+        self.fernet = MultiFernet([Fernet(key) for key in keys])
+        self.opened: Memo[Tokens] = Memo(_MOST_OPENED)
+
+    def decrypted(self, sealed: str) -> bytes | None:
+        """Decrypt what one of the keys has sealed; None for anything else."""
+        try:
+            return self.fernet.decrypt(sealed.encode())
+        except (InvalidToken, UnicodeEncodeError):
+            return None
 
 
 class SealedCookie:
     """Keeps all tokens of a session in one cookie that only we can read (Fernet: AES-128-CBC and HMAC-SHA256).
 
-    ``keys`` are Fernet keys, as ``wsgi-token-refresh keygen`` prints them: the first seals, all open. ``max_bytes``
-    is what all parts may take of a ``Cookie`` header; gunicorn and nginx refuse more than 8190 in all.
-    ``refresh_max_age`` is in seconds. Raises ``ConfigurationError``.
+    ``keys`` are Fernet keys, as ``wsgi-token-refresh keygen`` prints them: the first seals, all open. They may be a
+    function, which is asked for the list at once and then once a second at most. ``max_bytes`` is what all parts may
+    take of a ``Cookie`` header; gunicorn and nginx refuse more than 8190 in all. ``refresh_max_age`` is in seconds.
+    Raises ``ConfigurationError``.
     """
 
     authenticates = True
@@ -53,7 +72,7 @@ class SealedCookie:
     def __init__(
         self,
         *,
-        keys: Sequence[str | bytes],
+        keys: KeySource,
         name: str = "token_session",
         prefix: str = "",
         secure: bool = True,
@@ -62,13 +81,15 @@ class SealedCookie:
         samesite: str | None = "Lax",
         refresh_max_age: int = 30 * DAY,
         max_bytes: int = 7 * 1024,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = prefix + name
         self._attributes = Attributes(secure, domain, path, samesite)
         self.refresh_max_age = refresh_max_age
         self._max_bytes = max_bytes
-        openers, problems = _openers(keys)
-        problems += [
+        self._keys = Keys("SealedCookie", "keys", keys, _faults, monotonic=monotonic)
+        problems = [
+            *self._keys.problems,
             *problems_of_name(f"{self._name}.0", self._attributes),
             *problems_of_attributes(self._attributes, refresh_max_age),
         ]
@@ -76,12 +97,16 @@ class SealedCookie:
             problems.append(f"max_bytes is {max_bytes!r}; give 512 to {LARGEST}")
         if problems:
             raise ConfigurationError([f"SealedCookie: {problem}" for problem in problems])
-        self._fernet, self._openers = MultiFernet(openers), len(openers)
-        self.secrets = tuple(key if isinstance(key, bytes) else key.encode() for key in keys)
+        self._last = _Ring(self._keys.lately())
+        self._monotonic = monotonic
         self._told_at = -_TOLD_EVERY
         self._names = tuple(f"{self._name}.{number}" for number in range(1 + max_bytes // MOST_BYTES))
         self._reader = CookieReader(self._names)
-        self._opened: Memo[Tokens] = Memo(2**20)
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """Give what marks genuine tokens in a store, as it is now: the keys."""
+        return self._keys.now()
 
     def __repr__(self) -> str:
         return f"SealedCookie(name={self._name!r})"
@@ -180,53 +205,60 @@ class SealedCookie:
             tokens.refresh_expires_at,
             tokens.genuine,
         ]
-        return self._fernet.encrypt(json.dumps(said, separators=(",", ":")).encode()).decode()
+        return self._ring(self._keys.now()).fernet.encrypt(json.dumps(said, separators=(",", ":")).encode()).decode()
 
     def _open(self, sealed: str) -> Tokens | None:
-        key = digest(sealed)
-        tokens = self._opened.get(key)
+        key, keys, ring = digest(sealed), self._keys.lately(), self._last
+        ring = ring if ring.keys is keys else self._ring(keys)
+        tokens = ring.opened.get(key)
         if tokens is None:
-            tokens = _read(self._decrypted(sealed), self._name)
+            ring, plain = self._decrypted(ring, sealed)
+            tokens = _read(plain, self._name)
             if tokens is not None:
-                self._opened.put(key, tokens, len(sealed) + 768)
+                ring.opened.put(key, tokens, len(sealed) + 768)
         return tokens
 
-    def _decrypted(self, sealed: str) -> bytes | None:
-        try:
-            return self._fernet.decrypt(sealed.encode())
-        except (InvalidToken, UnicodeEncodeError):
-            self._tell()
-            return None
+    def _decrypted(self, ring: _Ring, sealed: str) -> tuple[_Ring, bytes | None]:
+        """Decrypt by the keys of a ring; by those of the moment where another worker may have seen them earlier."""
+        plain = ring.decrypted(sealed)
+        if plain is None and (keys := self._keys.now()) is not ring.keys:
+            ring = self._ring(keys)
+            plain = ring.decrypted(sealed)
+        if plain is None:
+            self._tell(len(ring.keys))
+        return ring, plain
 
-    def _tell(self) -> None:
+    def _ring(self, keys: tuple[bytes, ...]) -> _Ring:
+        """Give the ring of these keys; threads that see a change at the same time may make one each."""
+        ring = self._last
+        if ring.keys is not keys:
+            ring = self._last = _Ring(keys)
+        return ring
+
+    def _tell(self, openers: int) -> None:
         """Say once a minute that something whole came which no key opens: hosts may have different keys."""
-        now = time.monotonic()
+        now = self._monotonic()
         if now >= self._told_at + _TOLD_EVERY:
             self._told_at = now
             log.warning(
                 "a cookie %r came that none of the %d session keys opens, and is no session: is the list of keys the "
                 "same on every host?",
                 self._name,
-                self._openers,
+                openers,
             )
 
 
-def _openers(keys: object) -> tuple[list[Fernet], list[str]]:
-    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
-        return [], ["keys is no list; give keys=[...], the key that seals first"]
-    openers, problems = [], []
+def _faults(keys: Sequence[object]) -> Iterator[str]:
+    if not keys:
+        yield "keys is empty; give a key that `wsgi-token-refresh keygen` prints"
     for number, key in enumerate(keys):
         # Fernet itself takes no notice of what follows a key, as another one behind a comma.
-        if _KEY.match(key.decode("latin-1") if isinstance(key, bytes) else str(key)):
-            openers.append(Fernet(key))
-        else:
-            problems.append(
+        text = key.decode("latin-1") if isinstance(key, bytes) else key
+        if not isinstance(text, str) or not _KEY.match(text):
+            yield (
                 f"keys[{number}] is no key; make one with `wsgi-token-refresh keygen`, and separate several by white "
                 "space"
             )
-    if not openers and not problems:
-        problems.append("keys is empty; give a key that `wsgi-token-refresh keygen` prints")
-    return openers, problems
 
 
 def _read(plain: bytes | None, name: str) -> Tokens | None:

@@ -6,9 +6,11 @@ import hashlib
 import json
 import re
 import secrets
+import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 
 from ..errors import ConfigurationError, StoreError
 from ..ledger.sealing import Marks, key_under, seal, unseal
@@ -24,6 +26,7 @@ from .cookies import (
     problems_of_name,
     set_cookie,
 )
+from .keys import Keys, KeySource, OneKeySource, secret_faults
 from .kind import Renewed
 from .person_index import PersonIndex
 
@@ -33,7 +36,6 @@ SEEN_EVERY = 60.0
 _ATTEMPTS = 32
 _MOST_TO_END = 256
 _ID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-_SHORTEST_KEY = 32
 _FIELDS = 5
 """How many fields a record has at least: when it began, whose it is, two tokens, a mark."""
 
@@ -60,14 +62,23 @@ class _Record:
     tokens: Tokens
 
 
+class _Opened:
+    """The records that were opened while these secrets counted, which say what of them is genuine."""
+
+    def __init__(self, secrets: tuple[bytes, ...]) -> None:
+        self.secrets = secrets
+        self.records: Memo[_Record] = Memo()
+
+
 class ServerSideSession:
     """Keeps the tokens of a session in ``store``, sealed under a key that only the browser's id gives.
 
     Lifetimes are in seconds: a session ends ``idle_lifetime`` after it was last seen, and ``absolute_lifetime`` after
     its sign-in. ``index_key``, a secret of 32 characters or more, lets a person's sessions be listed and ended; the
-    store then has them under an HMAC of the subject. Only what one of ``keys`` has marked (the first marks, all are
-    taken; ``index_key`` where there are none) tells who somebody is without a verifier, since others may be able to
-    write to the store. Raises ``ConfigurationError``.
+    store then has them under an HMAC of the subject. Of several the first lists, and all are looked under. Only what
+    one of ``keys`` has marked (the first marks, all are taken; ``index_key`` where there are none) tells who somebody
+    is without a verifier, since others may be able to write to the store. Either may be a function, which is asked at
+    once and then once a second at most. Raises ``ConfigurationError``.
     """
 
     is_shared = True
@@ -85,8 +96,9 @@ class ServerSideSession:
         samesite: str | None = "Lax",
         idle_lifetime: int = 7 * DAY,
         absolute_lifetime: int = 30 * DAY,
-        index_key: str | bytes | None = None,
-        keys: Sequence[str | bytes] = (),
+        index_key: OneKeySource | None = None,
+        keys: KeySource = (),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = prefix + name
         self._attributes = Attributes(secure, domain, path, samesite)
@@ -101,21 +113,35 @@ class ServerSideSession:
             problems.append(f"idle_lifetime is {idle_lifetime}; give seconds, absolute_lifetime at most")
         if not hasattr(store, "swap"):
             problems.append(f"store is of type {type(store).__name__}; give a store such as RedisStore.from_url(...)")
-        self.secrets = _secrets(keys, index_key, problems)
+        self._keys = Keys("ServerSideSession", "keys", keys, partial(secret_faults, "keys"), monotonic=monotonic)
+        self._index_keys = Keys(
+            "ServerSideSession",
+            "index_key",
+            () if index_key is None else index_key,
+            partial(secret_faults, "index_key"),
+            alone=True,
+            monotonic=monotonic,
+        )
+        problems += [*self._keys.problems, *self._index_keys.problems]
         if problems:
             raise ConfigurationError([f"ServerSideSession: {problem}" for problem in problems])
         self.authenticates = bool(self.secrets)
-        self._marks = Marks(self.secrets)
+        self._marks = Marks(lambda: self.secrets)
         self._reader = CookieReader((self._name,))
-        key = index_key.encode() if isinstance(index_key, str) else index_key
-        self._index = None if key is None else PersonIndex(store, key, absolute_lifetime)
-        self._opened: Memo[_Record] = Memo()
+        is_listed = bool(self._index_keys.lately())
+        self._index = PersonIndex(store, self._index_keys.now, absolute_lifetime) if is_listed else None
+        self._last = _Opened(())
         self._to_end: dict[str, None] = {}
         # A session that soon ends idle is seen more often.
         self._see_every = min(SEEN_EVERY, idle_lifetime / 10)
 
     def __repr__(self) -> str:
         return f"ServerSideSession({self._store!r}, name={self._name!r})"
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """Give what marks genuine tokens in a store, as it is now: the keys, then those of the list."""
+        return (*self._keys.now(), *self._index_keys.now())
 
     # What every kind of session does.
 
@@ -251,13 +277,21 @@ class ServerSideSession:
         """Open what was read; what was opened before and has not changed is not opened again."""
         if entry.value is None:
             return None
-        known = self._opened.get(secret)
+        opened = self._opened()
+        known = opened.get(secret)
         if known is not None and known.value == entry.value:
             return _Record(secret, known.value, entry.now, known.created_at, known.seen_at, known.subject, known.tokens)
         record = self._read(secret, entry.value, entry.now)
         if record is not None:
-            self._opened.put(secret, record, 2 * len(entry.value) + 1024)
+            opened.put(secret, record, 2 * len(entry.value) + 1024)
         return record
+
+    def _opened(self) -> Memo[_Record]:
+        """Give what was opened while the secrets of the moment counted."""
+        counting, last = (*self._keys.lately(), *self._index_keys.lately()), self._last
+        if last.secrets != counting:
+            last = self._last = _Opened(counting)
+        return last.records
 
     def _see(self, record: _Record) -> None:
         # Who is slower than another request has nothing to write, and a store that is down is told by who needs it.
@@ -333,18 +367,6 @@ def _key(secret: str) -> str:
 def _subject(tokens: Tokens) -> str | None:
     subject = (unverified_claims(tokens.access_token or "") or {}).get("sub")
     return str(subject) if isinstance(subject, str | int) and not isinstance(subject, bool) else None
-
-
-def _secrets(keys: object, index_key: str | bytes | None, problems: list[str]) -> tuple[bytes, ...]:
-    """Give what marks records: the keys, or else the secret that is there anyway; says what is wrong with them."""
-    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
-        problems.append("keys is no list; give keys=[...], the key that marks first")
-        return ()
-    found = {"index_key": [] if index_key is None else [index_key], "keys": list(keys)}
-    for name, each_of_them in found.items():
-        if not all(isinstance(each, str | bytes) and len(each) >= _SHORTEST_KEY for each in each_of_them):
-            problems.append(f"{name} is too short for a secret; give what `wsgi-token-refresh keygen` prints")
-    return tuple(each.encode() if isinstance(each, str) else each for each in (*found["keys"], *found["index_key"]))
 
 
 def _times(value: bytes) -> tuple[float, float]:

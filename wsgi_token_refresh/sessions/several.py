@@ -31,7 +31,11 @@ class Several:
         self.authenticates = any(each.authenticates for each in kinds)
         self.is_shared = all(each.is_shared for each in kinds)
         self.may_be_remembered = all(each.may_be_remembered for each in kinds)
-        self.secrets = tuple(secret for each in kinds for secret in each.secrets)
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """Give what marks genuine tokens in a store, as it is now."""
+        return tuple(secret for each in self._kinds for secret in each.secrets)
 
     def __repr__(self) -> str:
         return f"Several({self._writes!r}, reads={list(self._others)!r})"

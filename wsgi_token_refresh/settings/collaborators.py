@@ -25,7 +25,7 @@ from ..stores.memory import MemoryStore
 from ..stores.protocol import Store
 from ..stores.sqlite import SqliteStore
 from .said import Reading, from_environ, from_mapping
-from .values import as_it_is, as_text, as_whole, one_of, several_of
+from .values import as_key, as_keys, as_lines, as_text, as_whole, lines, one_of, several_of
 from .words import DIALECT, ENDPOINT, KINDS, ROUTES, SECRETS_OF, SESSION_WORDS, SHARED, TUNING, VERIFIER
 
 Kind = TokenCookies | SealedCookie | ServerSideSession
@@ -81,7 +81,7 @@ def read_settings(settings: Mapping[str, object] | None = None, environ: Mapping
 
 def _token_endpoint(reading: Reading) -> TokenEndpoint | None:
     arguments = reading.take(ENDPOINT)
-    dialect, secret = _dialect(reading), reading.changing_secret("client_secret")
+    dialect, secret = _dialect(reading), reading.secret("client_secret")
     if not reading.says("token_endpoint"):
         reading.problems.append(
             "token_endpoint: is missing; give the URL of the authorization server that answers refresh grants, "
@@ -89,7 +89,7 @@ def _token_endpoint(reading: Reading) -> TokenEndpoint | None:
         )
     # What else is wrong is to be told at once, so something stands for a URL that is missing.
     arguments = {"url": "https://missing.invalid", **arguments, "client_secret": secret, "dialect": dialect}
-    return reading.make(TokenEndpoint, arguments, ENDPOINT)
+    return reading.make(TokenEndpoint, arguments, {**ENDPOINT, **reading.of_secret("client_secret", "client_secret")})
 
 
 def _dialect(reading: Reading) -> Dialect | str:
@@ -113,7 +113,8 @@ def _verifier(reading: Reading) -> JwtVerifier | None:
             reading.problems.append(_NOT_SAID)
         return None
     arguments = {"algorithms": (), **reading.take(VERIFIER), **reading.take(SHARED)}
-    return reading.make(JwtVerifier, {**arguments, "key": reading.changing_secret("key")}, VERIFIER)
+    words = {**VERIFIER, **reading.of_secret("key", "key")}
+    return reading.make(JwtVerifier, {**arguments, "key": reading.secret("key", as_key)}, words)
 
 
 _NOT_SAID = (
@@ -153,18 +154,15 @@ class _Sessions:
         arguments = reading.take(table)
         if name == "token_cookies":
             return reading.make(TokenCookies, arguments, table)
-        keys, wanted = _keys(reading.secret("session_keys")), {**table, "session_keys": ("keys", as_it_is)}
+        keys = reading.secrets("session_keys", as_keys, str.split) or []
+        words = {**table, **reading.of_secret("session_keys", "keys")}
         if name == "sealed":
-            return reading.make(SealedCookie, {"keys": keys, **arguments}, wanted)
+            return reading.make(SealedCookie, {"keys": keys, **arguments}, words)
         self.store = default_store() if self.store is None else self.store
-        kept = {"store": self.store, "index_key": reading.secret("index_key"), "keys": keys}
-        return reading.make(ServerSideSession, {**kept, **arguments}, wanted)
-
-
-def _keys(said: object) -> list[str]:
-    if isinstance(said, bytes):
-        said = said.decode("ascii", "replace")
-    return said.split() if isinstance(said, str) else list(said) if isinstance(said, list | tuple) else []
+        kept = {"store": self.store, "index_key": reading.secrets("index_key", as_lines, lines), "keys": keys}
+        return reading.make(
+            ServerSideSession, {**kept, **arguments}, {**words, **reading.of_secret("index_key", "index_key")}
+        )
 
 
 def _store_of(value: object, *, replicas: int = 0) -> Store:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from ..secret_files import SecretFile
+from ..secret_files import SecretFile, SecretList
 from .values import Reader, as_secret, from_file
 from .words import WORDS, Table
 
@@ -103,17 +103,21 @@ class Reading:
         read = {argument: self.one(word, reader) for word, (argument, reader) in table.items()}
         return {argument: value for argument, value in read.items() if value is not None}
 
-    def secret(self, word: str) -> str | bytes | None:
-        """Read a secret, said itself or in the file that ``<word>_file`` names."""
-        file = self.changing_secret(word)
-        return file() if isinstance(file, SecretFile) else file
-
-    def changing_secret(self, word: str) -> Any:
-        """Read a secret; one in a file is a ``SecretFile``, which follows the file."""
+    def secret(self, word: str, read: Reader = as_secret) -> Any:
+        """Read a secret; one in the file that ``<word>_file`` names is a ``SecretFile``, which follows the file."""
         if len(both := self.says(word, f"{word}_file")) == 2:
             self.problems.append(f"{word}: is said in {both[0]} and in {both[1]}; leave one out")
-        found: SecretFile | None = self.one(f"{word}_file", from_file)
-        return self.one(word, as_secret) if found is None else found
+        file: SecretFile | None = self.one(f"{word}_file", from_file)
+        return self.one(word, read) if file is None else file
+
+    def secrets(self, word: str, read: Reader, split: Callable[[str], list[str]]) -> Any:
+        """Read several secrets; those that ``split`` finds in a file are a ``SecretList``, which follows it."""
+        found = self.secret(word, read)
+        return SecretList(found, split) if isinstance(found, SecretFile) else found
+
+    def of_secret(self, word: str, argument: str) -> Table:
+        """Tell for which argument a secret stands, under the word by which it was said."""
+        return {(self.says(f"{word}_file") or [word])[0]: (argument, as_secret)}
 
     def make(self, make: Callable[..., T], arguments: Mapping[str, Any], table: Table) -> T | None:
         """Make a collaborator; what it finds wrong is told in the words of the settings."""

@@ -29,13 +29,45 @@ def as_it_is(value: object) -> str:
 
 
 def as_secret(value: object) -> object:
-    """Read a secret: a text, or bytes."""
+    """Read a secret: a text or bytes, or a function that gives it."""
+    if not callable(value) and not isinstance(value, str | bytes):
+        raise ValueError("is no text; give the secret, or leave it out")
+    return as_key(value)
+
+
+def as_key(value: object) -> object:
+    """Read a key: a secret, a text in PEM, or an object that is one."""
     if isinstance(value, str) and "-----BEGIN" in value:
         # What has one line only, as environment variables often do, has its line breaks written out.
         return value.replace("\\n", "\n")
-    if value in ("", b""):
+    if isinstance(value, str | bytes) and not value:
         raise ValueError("is empty; give the secret, or leave it out")
     return value
+
+
+def as_keys(value: object) -> object:
+    """Read a list of secrets, of which the first writes; or a function that gives it."""
+    if callable(value):
+        return value
+    text = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    if not isinstance(text, str | list | tuple):
+        raise ValueError("is no list of keys; give them with white space in between, the one that comes first first")
+    keys = text.split() if isinstance(text, str) else list(text)
+    if not keys:
+        raise ValueError("is empty; give what `wsgi-token-refresh keygen` prints, or leave it out")
+    return keys
+
+
+def as_lines(value: object) -> object:
+    """Read a secret, or several with a line each; or a function that gives it."""
+    if isinstance(value, str) and len(several := lines(value)) > 1:
+        return several
+    return list(value) if isinstance(value, list | tuple) and value else as_secret(value)
+
+
+def lines(text: str) -> list[str]:
+    """Divide a text into lines that hold something."""
+    return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
 
 
 def from_file(value: object) -> SecretFile:

@@ -346,7 +346,7 @@ def test_a_member_of_a_family_that_was_never_written_is_none(records):
 
 
 def with_secrets(store, *secrets):
-    return Records(store, IDENTITY, LIVES, Marks(secrets))
+    return Records(store, IDENTITY, LIVES, Marks(lambda: secrets))
 
 
 @pytest.mark.parametrize(

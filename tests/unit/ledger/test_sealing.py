@@ -94,8 +94,8 @@ SAID = ["access", "refresh", 1_800_000_900.0, 900.0, None]
     ],
 )
 def test_what_comes_out_of_a_store_is_genuine(writes, reads, genuine):
-    mark = json.loads(json.dumps(Marks(writes).of("family", SAID)))
-    assert Marks(reads).are_genuine(mark, "family", SAID) is genuine
+    mark = json.loads(json.dumps(Marks(lambda: writes).of("family", SAID)))
+    assert Marks(lambda: reads).are_genuine(mark, "family", SAID) is genuine
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,21 @@ def test_what_comes_out_of_a_store_is_genuine(writes, reads, genuine):
     ],
 )
 def test_a_mark_is_not_for(about, said):
-    marks = Marks([b"one"])
+    marks = Marks(lambda: [b"one"])
     assert not marks.are_genuine(marks.of("family", SAID), about, said)
+
+
+def test_a_mark_is_that_of_the_secrets_of_the_moment():
+    secrets = [b"one"]
+    marks = Marks(lambda: secrets)
+    mark = marks.of("family", SAID)
+    secrets[:] = [b"two", b"one"]
+    assert marks.of("family", SAID) != mark
+    assert marks.are_genuine(mark, "family", SAID)
+    secrets[:] = [b"two"]
+    assert not marks.are_genuine(mark, "family", SAID)
 
 
 @pytest.mark.parametrize("mark", [None, True, 1, "", "ä" * 32, "0" * 32, ["0"]], ids=repr)
 def test_what_is_no_mark(mark):
-    assert not Marks([b"one"]).are_genuine(mark, "family", SAID)
+    assert not Marks(lambda: [b"one"]).are_genuine(mark, "family", SAID)

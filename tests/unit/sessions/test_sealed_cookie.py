@@ -15,6 +15,7 @@ from tests.unit.policy.test_decision import Access
 from tests.unit.test_holding import Verifier
 from wsgi_token_refresh import ConfigurationError, CookieError
 from wsgi_token_refresh.holding import Assessor
+from wsgi_token_refresh.secret_files import SecretFile, SecretList
 from wsgi_token_refresh.sessions.sealed_cookie import SealedCookie
 from wsgi_token_refresh.tokens import KeysUnavailable, Tokens
 
@@ -130,6 +131,59 @@ def test_the_first_key_seals_and_all_open():
         assert kind.load(behind.header) == kind.load(ahead.header) == (SMALL,)
     assert KIND.load(behind.header) == (SMALL,)
     assert SealedCookie(keys=[NEW_KEY]).load(ahead.header) == (SMALL,)
+
+
+class Given:
+    """A list of keys that a function gives, with a clock set by hand."""
+
+    def __init__(self, *keys):
+        self.keys, self.now = list(keys), 100.0
+        self.kind = SealedCookie(keys=lambda: self.keys, monotonic=lambda: self.now)
+
+    def become(self, *keys):
+        self.keys = list(keys)
+        self.now += 1
+
+
+def test_the_first_key_of_the_moment_seals_and_all_of_them_open():
+    given = Given(OLD_KEY)
+    before = jar_of(SMALL, given.kind)
+    given.become(NEW_KEY, OLD_KEY)
+    after = jar_of(SMALL, given.kind)
+    assert [KIND.load(each.header) for each in (before, after)] == [(SMALL,), ()]
+    assert [given.kind.load(each.header) for each in (before, after)] == [(SMALL,), (SMALL,)]
+    assert given.kind.secrets == (NEW_KEY.encode(), OLD_KEY.encode())
+
+
+def test_what_was_opened_under_a_key_goes_with_it():
+    given = Given(NEW_KEY, OLD_KEY)
+    shown = jar_of(SMALL).header
+    assert given.kind.load(shown) == given.kind.load(shown) == (SMALL,)
+    given.become(NEW_KEY)
+    assert given.kind.load(shown) == ()
+    given.become(NEW_KEY, OLD_KEY)
+    assert given.kind.load(shown) == (SMALL,)
+
+
+@pytest.mark.parametrize("keys", [None, [], "hunter2", ["hunter2"], [7]], ids=repr)
+def test_a_function_that_gives_no_keys_any_more_ends_no_session(keys, caplog):
+    given = Given(OLD_KEY)
+    shown = jar_of(SMALL, given.kind).header
+    given.keys = keys
+    given.now += 1
+    assert given.kind.load(shown) == given.kind.load(jar_of(SMALL, given.kind).header) == (SMALL,)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "hunter2" not in caplog.text
+
+
+def test_what_another_worker_seals_under_a_key_that_was_just_written_is_opened_at_once(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(OLD_KEY)
+    late, early = (SealedCookie(keys=SecretList(SecretFile(path), str.split), monotonic=lambda: 0.0) for _ in "12")
+    path.write_text(f"{NEW_KEY}\n{OLD_KEY}")
+    sealed = jar_of(SMALL, early).header
+    assert KIND.load(sealed) == ()
+    assert late.load(sealed) == late.load(jar_of(SMALL).header) == (SMALL,)
 
 
 def test_an_unknown_key_is_no_session():
@@ -260,6 +314,12 @@ def test_what_was_opened_from_our_seal_counts_as_authenticated(genuine, verdict,
         ({"keys": None}, "keys is no list"),
         ({"keys": [OLD_KEY, "s3cret"]}, "keys[1] is no key; make one with `wsgi-token-refresh keygen`"),
         ({"keys": [7]}, "keys[0] is no key"),
+        ({"keys": {OLD_KEY}}, "keys is no list but of type set; give keys=[...], the key that comes first"),
+        ({"keys": (key for key in [OLD_KEY])}, "keys is no list but of type generator"),
+        ({"keys": lambda: OLD_KEY}, "keys is no list but of type str"),
+        ({"keys": lambda: [OLD_KEY, "s3cret"]}, "keys[1] is no key; make one with `wsgi-token-refresh keygen`"),
+        ({"keys": list}, "keys is empty; give a key that `wsgi-token-refresh keygen` prints"),
+        ({"keys": lambda: {}["s3cret"]}, "keys: its function failed by KeyError; let it give"),
         ({"keys": [f"{OLD_KEY},{OLD_KEY}"]}, "keys[0] is no key"),
         ({"keys": [OLD_KEY + OLD_KEY]}, "keys[0] is no key"),
         ({"keys": [f"{OLD_KEY}\n"]}, "keys[0] is no key"),

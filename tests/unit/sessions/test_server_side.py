@@ -10,6 +10,7 @@ from tests.contract.sessions import Jar
 from tests.unit.ledger.test_single_flight import DUE, NOW, Clock, Disturbed, issued
 from wsgi_token_refresh import ConfigurationError
 from wsgi_token_refresh.errors import StoreError
+from wsgi_token_refresh.secret_files import SecretFile, SecretList
 from wsgi_token_refresh.sessions.server_side import DAY, SEEN_EVERY, ServerSideSession, SessionInfo
 from wsgi_token_refresh.stores.memory import MemoryStore
 
@@ -400,6 +401,94 @@ def test_the_store_that_is_down_is_told(shelf):
             act()
 
 
+# Keys that change.
+
+NEW_KEY = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
+
+
+class Given:
+    """Two workers on one store, whose keys are given by functions."""
+
+    def __init__(self, store, **secrets):
+        self.now, self.secrets = 100.0, secrets
+        self.kind, self.other = (
+            ServerSideSession(store, **{name: self.giving(name) for name in secrets}, monotonic=lambda: self.now)
+            for _ in range(2)
+        )
+
+    def giving(self, name):
+        return lambda: self.secrets[name]
+
+    def become(self, **secrets):
+        self.secrets |= secrets
+        self.now += 1
+
+
+@pytest.mark.parametrize("name", ["keys", "index_key"])
+@pytest.mark.parametrize(
+    ("become", "genuine"),
+    [
+        pytest.param([KEY, NEW_KEY], True, id="another follows"),
+        pytest.param([NEW_KEY, KEY], True, id="another comes first"),
+        pytest.param([NEW_KEY], False, id="it was taken out"),
+        pytest.param(None, True, id="there is none just now"),
+        pytest.param(["s3cret"], True, id="what there is is none"),
+    ],
+)
+def test_what_was_marked_under_a_key_is_genuine_when(shelf, name, become, genuine):
+    given = Given(shelf.store, **{name: [KEY]})
+    header = shelf.begin(replace(FIRST, genuine=True), kind=given.kind)
+    assert [each.genuine for each in given.kind.load(header)] == [True]
+    given.become(**{name: become})
+    for kind in (given.kind, given.other):
+        assert [(each, each.genuine) for each in kind.load(header)] == [(FIRST, genuine)]
+        assert kind.authenticates
+
+
+def test_the_first_key_of_the_moment_marks(shelf):
+    given = Given(shelf.store, keys=[KEY])
+    given.become(keys=[NEW_KEY, KEY])
+    header = shelf.begin(replace(FIRST, genuine=True), kind=given.kind)
+    given.become(keys=[NEW_KEY])
+    assert [each.genuine for each in given.kind.load(header)] == [True]
+
+
+def test_a_person_is_listed_under_the_first_index_key_and_found_under_all(shelf):
+    given = Given(shelf.store, index_key=KEY)
+    old, ended = shelf.begin(kind=given.kind), shelf.begin(kind=given.kind)
+    given.become(index_key=[NEW_KEY, KEY])
+    new = shelf.begin(SECOND, kind=given.kind)
+    assert len(given.other.sessions("ada")) == 3
+    given.kind.end(ended)
+    assert given.other.end_session("ada", given.kind.handle_of(old))
+    assert [each.handle for each in given.kind.sessions("ada")] == [given.kind.handle_of(new)]
+    given.become(index_key=NEW_KEY)
+    assert given.other.end_sessions("ada") == 1
+    assert given.kind.load(new) == ()
+
+
+def test_everywhere_means_under_every_index_key(shelf):
+    given = Given(shelf.store, index_key=[KEY])
+    headers = [shelf.begin(kind=given.kind)]
+    given.become(index_key=[NEW_KEY, KEY])
+    headers.append(shelf.begin(SECOND, kind=given.other))
+    assert given.kind.end_sessions("ada") == 2
+    assert [given.kind.load(each) for each in headers] == [(), ()]
+
+
+def test_what_another_worker_lists_under_a_key_that_was_just_written_is_found_at_once(shelf, tmp_path):
+    path = tmp_path / "index_key"
+    path.write_text(KEY)
+    late, early = (
+        ServerSideSession(shelf.store, index_key=SecretList(SecretFile(path), str.splitlines), monotonic=lambda: 0.0)
+        for _ in range(2)
+    )
+    path.write_text(f"{NEW_KEY}\n{KEY}\n")
+    header = shelf.begin(replace(FIRST, genuine=True), kind=early)
+    assert [each.genuine for each in late.load(header)] == [True]
+    assert late.end_sessions("ada") == 1
+
+
 # Making one.
 
 
@@ -411,10 +500,16 @@ def test_the_store_that_is_down_is_told(shelf):
             {"index_key": "s3cret"},
             "index_key is too short for a secret; give what `wsgi-token-refresh keygen` prints",
         ),
-        ({"index_key": 7}, "index_key is too short for a secret"),
-        ({"keys": [KEY, "s3cret"]}, "keys is too short for a secret"),
-        ({"keys": [None]}, "keys is too short for a secret"),
-        ({"keys": KEY}, "keys is no list; give keys=[...]"),
+        ({"index_key": 7}, "index_key is neither text nor a list but of type int; give index_key=..."),
+        ({"keys": [KEY, "s3cret"]}, "keys[1] is too short for a secret"),
+        ({"keys": [None]}, "keys is no text but None; give what"),
+        ({"keys": [KEY, "s3cret\udcff" * 9]}, "keys[1] has half a character"),
+        ({"keys": KEY}, "keys is no list but of type str; give keys=[...]"),
+        ({"keys": lambda: []}, "keys is empty; give what `wsgi-token-refresh keygen` prints, or leave it out"),
+        ({"index_key": lambda: None}, "index_key is neither text nor a list but None; give index_key=..."),
+        ({"index_key": lambda: "s3cret"}, "index_key is too short for a secret; give what"),
+        ({"index_key": lambda: {}["s3cret"]}, "index_key: its function failed by KeyError"),
+        ({"keys": {KEY}}, "keys is no list but of type set; give keys=[...]"),
         ({"idle_lifetime": 0}, "idle_lifetime is 0"),
         ({"idle_lifetime": 31 * DAY}, f"idle_lifetime is {31 * DAY}; give seconds, absolute_lifetime at most"),
         ({"absolute_lifetime": 500 * DAY}, f"absolute_lifetime is {500 * DAY}; give 1 to"),

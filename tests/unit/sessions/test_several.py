@@ -46,6 +46,15 @@ def test_each_kind_has_its_own_in_the_order_in_which_they_are_named(kinds):
     assert Several(kinds["server"], [kinds["plain"], kinds["sealed"]]).load(jars) == (THEIRS, MINE)
 
 
+def test_what_marks_is_that_of_every_kind_as_it_is_now(kinds, store):
+    given = {"index_key": KEY}
+    server = ServerSideSession(store, index_key=lambda: given["index_key"], monotonic=iter(range(99)).__next__)
+    several = Several(kinds["sealed"], [kinds["plain"], server])
+    assert several.secrets == (KEY.encode(), KEY.encode())
+    given["index_key"] = OTHER_KEY
+    assert several.secrets == (KEY.encode(), OTHER_KEY.encode())
+
+
 def test_what_a_lost_key_has_sealed_is_nothing(kinds):
     lost = with_jar(SealedCookie(keys=[OTHER_KEY]), THEIRS)
     several = Several(kinds["sealed"], [kinds["plain"]])

@@ -85,6 +85,43 @@ def test_a_mounted_list_of_keys(tmp_path):
     assert made.load(sealed) == (Tokens("access", "refresh"),)
 
 
+def test_mounted_keys_are_those_that_the_file_holds_now(tmp_path):
+    path = _written(tmp_path / "keys", KEY)
+    made = read_settings({**LEAST, "session": "sealed", "session_keys_file": str(path)}, {})["session"]
+    old = _sealed(made)
+    new = Fernet.generate_key().decode()
+    _written(path, f"{new}\n{KEY}\n")
+    assert made.load(_sealed(made)) == made.load(old) == (Tokens("access", "refresh"),)
+    assert SealedCookie(keys=[new]).load(_sealed(made)) == (Tokens("access", "refresh"),)
+
+
+@pytest.mark.parametrize("word", ["session_keys_file", "index_key_file"])
+def test_mounted_keys_of_sessions_on_the_server_are_those_that_the_file_holds_now(tmp_path, word):
+    path, new = _written(tmp_path / "keys", SECRET), SECRET[::-1]
+    made = read_settings({**LEAST, "session": "server_side", "store": "memory", word: str(path)}, {})["session"]
+    assert made.secrets == (SECRET.encode(),)
+    _written(path, f"{new}\n{SECRET}\n")
+    assert made.secrets == (new.encode(), SECRET.encode())
+
+
+@pytest.mark.parametrize(
+    ("word", "given"),
+    [
+        ("session_keys", lambda: [KEY]),
+        ("TOKEN_REFRESH_SESSION_KEYS", lambda: [KEY]),
+        ("index_key", lambda: SECRET),
+    ],
+)
+def test_a_function_may_give_keys(word, given):
+    kind = "server_side" if word == "index_key" else "sealed"
+    made = read_settings({**LEAST, "session": kind, "store": "memory", word: given}, {})["session"]
+    assert made.secrets == ((SECRET if word == "index_key" else KEY).encode(),)
+
+
+def _sealed(kind):
+    return kind.begin(Tokens("access", "refresh"), 0)[0].partition(";")[0]
+
+
 def _written(path, text):
     path.write_text(text)
     return path
@@ -175,6 +212,13 @@ WRONG = [
     ({"store": "sqlite:///"}, "store: is unknown"),
     ({"session": "sealed"}, "session_keys is empty"),
     ({"session": "sealed", "session_keys": "hunter2"}, "session_keys[0] is no key"),
+    ({"session": "sealed", "session_keys": 7}, "session_keys: is no list of keys"),
+    ({"session": "sealed", "session_keys": ["hunter2", 7]}, "session_keys[1] is no key"),
+    ({"session": "sealed", "session_keys": lambda: "hunter2"}, "session_keys is no list but of type str"),
+    ({"session": "sealed", "session_keys": lambda: {}["hunter2"]}, "session_keys: its function failed by KeyError"),
+    ({"session": "server_side", "session_keys": "", "store": "memory"}, "session_keys: is empty"),
+    ({"session": "server_side", "index_key": 7, "store": "memory"}, "index_key: is no text"),
+    ({"client_secret": 7}, "client_secret: is no text"),
     ({"session": "sealed", "session_keys": f"{KEY},{KEY}"}, "session_keys[0] is no key"),
     ({"session": "sealed", "session_keys": KEY, "access_name": "a"}, "access_name: means nothing to sealed"),
     ({"session_keys": KEY}, "session_keys: means nothing to token_cookies"),
@@ -198,6 +242,33 @@ def test_a_file_that_holds_no_secret(tmp_path, content, problem):
     (tmp_path / "secret").write_bytes(content)
     (found,) = problems_of({**LEAST, "client_secret_file": str(tmp_path / "secret")})
     assert problem in found
+
+
+SERVER_SIDE = {"session": "server_side", "store": "memory"}
+
+
+@pytest.mark.parametrize("where", ["mapping", "environment"])
+@pytest.mark.parametrize(
+    ("said", "word", "content", "problem"),
+    [
+        ({"session": "sealed"}, "session_keys_file", f"{KEY} hunter2", "session_keys_file[1] is no key; make one"),
+        ({"session": "sealed"}, "session_keys_file", " \n", "session_keys_file is empty; give a key"),
+        (SERVER_SIDE, "session_keys_file", "hunter2", "session_keys_file is too short for a secret"),
+        (SERVER_SIDE, "index_key_file", f"{SECRET}\nhunter2", "index_key_file[1] is too short for a secret"),
+        ({"client_id": "web", "client_auth": "none"}, "client_secret_file", "hunter2", "client_secret_file: is sent"),
+        ({"verifier": None, "algorithms": "RS256"}, "key_file", "hunter2", "key_file is no public key"),
+        ({"verifier": None, "algorithms": "HS256"}, "key_file", "hunter2", "key_file is shorter than the 32 bytes"),
+    ],
+)
+def test_what_a_file_holds_is_named_by_the_word_of_the_file(tmp_path, said, word, content, problem, where):
+    path = str(_written(tmp_path / "secret", content))
+    if where == "environment":
+        found = problems_of({**LEAST, **said}, {f"TOKEN_REFRESH_{word.upper()}": path})
+        problem = problem.replace(word, f"TOKEN_REFRESH_{word.upper()} in the environment")
+    else:
+        found = problems_of({**LEAST, **said, word: path})
+    assert [each.startswith(problem) for each in found] == [True]
+    assert "hunter2" not in str(found)
 
 
 def test_all_that_is_wrong_is_said_at_once():
