@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TypeGuard
 
 _LONGEST_TIMEOUT = 3600
 
@@ -12,6 +13,12 @@ def text_problems(name: str, value: object) -> Iterator[str]:
     """Say what is wrong with a text that may be left out."""
     if value is not None and not (isinstance(value, str) and is_unicode(value)):
         yield f"{name}: is no text but {kind_of(value)}; give text, or leave it out"
+
+
+def needed_text_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with a text that there must be."""
+    if not (isinstance(value, str) and is_unicode(value)):
+        yield f"{name}: is no text but {kind_of(value)}; give text"
 
 
 def is_unicode(value: str | bytes) -> bool:
@@ -35,10 +42,23 @@ def callable_problems(name: str, value: object) -> Iterator[str]:
         yield f"{name}: is no function but {kind_of(value)}; leave it out"
 
 
+def whole_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        yield f"{name}: is no whole number but {kind_of(value)}; give one"
+
+
 def seconds_problems(name: str, value: object, example: str) -> Iterator[str]:
     """Say what is wrong with a stretch of time that somebody waits."""
     if not is_seconds(value, _LONGEST_TIMEOUT):
         yield f"{name}: {value!r} is no number of seconds from above 0 to {_LONGEST_TIMEOUT}; say for example {example}"
+
+
+def span_problems(most: float, **seconds: object) -> Iterator[str]:
+    """Say what is wrong with stretches of time below ``most`` seconds."""
+    for name, value in seconds.items():
+        if not is_seconds(value, most) or value == most:
+            yield f"{name} is {value!r}; give seconds, more than 0"
 
 
 def is_seconds(value: object, most: float) -> bool:
@@ -50,10 +70,26 @@ def bundle_problems(name: str, value: object) -> Iterator[str]:
     """Say what is wrong with a path of certificates that may be left out."""
     if value is None:
         return
-    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+    if not _is_path(value):
         yield f"{name}: is no path but {kind_of(value)}; give the path of a PEM file or directory"
     elif not os.path.exists(value):
         yield f"{name}: {os.fspath(value)!r} does not exist; give the path of a PEM file or directory"
+
+
+def path_problems(name: str, value: object) -> Iterator[str]:
+    """Say what is wrong with the path of a file that may be left out, be there such a file or not."""
+    if value is not None and not _is_path(value):
+        yield f"{name}: is no path but {kind_of(value)}; give the path of a file, or leave it out"
+
+
+def _is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
+    if not isinstance(value, str | os.PathLike):
+        return False
+    try:
+        path = os.fspath(value)
+        return isinstance(path, str) and b"\0" not in os.fsencode(path)
+    except (TypeError, UnicodeError):
+        return False
 
 
 def kind_of(value: object) -> str:

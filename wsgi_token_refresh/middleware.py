@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from . import wsgi
+from .arguments import callable_problems, span_problems, truth_problems
 from .authorization_server.token_endpoint import TokenEndpoint
 from .errors import ConfigurationError, StoreError
 from .holding import NOTHING, Assessor, Found, Held, Verifier
@@ -121,7 +122,10 @@ class TokenRefreshMiddleware:
                 session=session,
                 store=store,
             ),
-            _problems_of_seconds(refresh_before=refresh_before, hand_over=hand_over, wait_timeout=wait_timeout),
+            span_problems(LONGEST, refresh_before=refresh_before, hand_over=hand_over, wait_timeout=wait_timeout),
+            truth_problems("authorization_header", authorization_header),
+            callable_problems("clock", clock),
+            callable_problems("monotonic", monotonic),
         )
         kind: SessionKind = TokenCookies() if session is None else session
         several = Several(kind, session_reads)
@@ -374,8 +378,8 @@ def _refuse_to_wrap_itself(middleware: TokenRefreshMiddleware) -> None:
         )
 
 
-def _check(*found: list[str]) -> None:
-    problems = [problem for each in found for problem in each]
+def _check(*found: Iterable[str]) -> None:
+    problems = [f"TokenRefreshMiddleware: {problem}" for each in found for problem in each]
     if problems:
         raise ConfigurationError(problems)
 
@@ -383,15 +387,12 @@ def _check(*found: list[str]) -> None:
 def _problems_of_kinds(**arguments: object) -> list[str]:
     """Find what is no collaborator by what it lacks; what it holds is not shown, for it may be a secret."""
     return [
-        f"TokenRefreshMiddleware: {name} is of type {type(value).__name__}; give {_KINDS[name][1]}"
+        f"{name} is of type {type(value).__name__}; give {_KINDS[name][1]}"
         for name, value in arguments.items()
-        if not (hasattr(value, _KINDS[name][0]) or (value is None and name in _MAY_BE_NONE))
+        if not (_is_kind(name, value) or (value is None and name in _MAY_BE_NONE))
     ]
 
 
-def _problems_of_seconds(**seconds: float) -> list[str]:
-    return [
-        f"TokenRefreshMiddleware: {name} is {value!r}; give seconds, more than 0"
-        for name, value in seconds.items()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LONGEST
-    ]
+def _is_kind(name: str, value: object) -> bool:
+    """Tell whether it has what one does; a class itself is none, but may be an application (PEP 3333)."""
+    return hasattr(value, _KINDS[name][0]) and (name == "app" or not isinstance(value, type))

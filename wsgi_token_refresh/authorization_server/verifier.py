@@ -63,15 +63,15 @@ class JwtVerifier:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        names = _several(algorithms)
+        names, audiences, issuers = _several(algorithms), _several(audience), _several(issuer)
         # A file has been read already, any other function is asked when the first token comes.
         prepared = prepare(key() if isinstance(key, SecretFile) else key, names)
         problems = [
             *_algorithm_problems(names, jwks_url),
             *_source_problems(key, jwks_url, allow_insecure is True),
             *([prepared] if isinstance(prepared, str) and (isinstance(key, SecretFile) or not callable(key)) else []),
-            *_claim_problems("audience", audience),
-            *_claim_problems("issuer", issuer),
+            *_claim_problems("audience", audience, audiences),
+            *_claim_problems("issuer", issuer, issuers),
             *_number_problems(leeway, timeout, keys_max_age),
             *truth_problems("allow_insecure", allow_insecure),
             *bundle_problems("ca_bundle", ca_bundle),
@@ -82,8 +82,8 @@ class JwtVerifier:
         if problems:
             raise ConfigurationError(problems)
         self._algorithms = names
-        self._audience = None if audience is None else _several(audience)
-        self._issuer = None if issuer is None else _several(issuer)
+        self._audience = None if audience is None else audiences
+        self._issuer = None if issuer is None else issuers
         self.leeway = leeway
         self._clock = clock
         bundle = None if ca_bundle is None else os.fspath(ca_bundle)
@@ -207,8 +207,7 @@ def _source_problems(key: object, jwks_url: str | None, allow_insecure: bool) ->
         yield from url_problems("jwks_url", jwks_url, allow_insecure)
 
 
-def _claim_problems(name: str, wanted: str | Sequence[str] | None) -> Iterator[str]:
-    values = _several(wanted)
+def _claim_problems(name: str, wanted: object, values: tuple[object, ...]) -> Iterator[str]:
     if wanted is not None and not (values and all(isinstance(one, str) and one for one in values)):
         yield f"{name} is empty or not text: give one or several strings, or leave it out not to check the claim"
 

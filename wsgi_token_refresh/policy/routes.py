@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
+from typing import TypeGuard
 
 from ..errors import ConfigurationError
 from .origins import Origin, read_origin
@@ -187,13 +188,18 @@ def _is_below(path: str, prefixes: frozenset[str]) -> bool:
 
 
 def _problems_of(name: str, prefixes: object) -> list[str]:
-    if isinstance(prefixes, str) or not isinstance(prefixes, Iterable):
+    if not _is_list(prefixes):
         return [f"Routes: {name} is {prefixes!r}; give a list of path prefixes"]
     return [
         f"Routes: {name} has {path!r}; a prefix begins with '/', has none of {_NOT_IN_PREFIXES}, and reads one way only"
         for path in prefixes
         if not _is_prefix(path)
     ]
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[object]]:
+    """Tell whether a value is several; what gives them once only would be empty when it is read again."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator)
 
 
 def _is_prefix(path: object) -> bool:
@@ -212,7 +218,7 @@ def _problems_of_url(name: str, url: object) -> list[str]:
 
 
 def _problems_of_origins(origins: object) -> list[str]:
-    if isinstance(origins, str) or not isinstance(origins, Iterable):
+    if not _is_list(origins):
         return [f"Routes: trusted_origins is {origins!r}; give a list such as ['https://app.example.com']"]
     return [
         f"Routes: trusted_origins has {origin!r}; give scheme and host only, such as 'https://app.example.com'"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import quote, unquote
 
 from werkzeug.http import dump_cookie
 
-from ..errors import CookieError
+from ..arguments import callable_problems, needed_text_problems, text_problems, truth_problems, whole_problems
+from ..errors import ConfigurationError, CookieError
 
 MOST_BYTES = 4096
 _LONGEST_NAME = 128
@@ -120,6 +121,30 @@ def has_prefix(name: str) -> bool:
     ``__Http-`` and ``__Host-Http-`` are of draft-ietf-httpbis-layered-cookies.
     """
     return name.lower().startswith(_PREFIXES)
+
+
+def refuse_types(
+    owner: str,
+    attributes: Attributes,
+    texts: Mapping[str, object],
+    numbers: Mapping[str, object],
+    functions: Mapping[str, object],
+) -> None:
+    """Refuse arguments of a kind of session whose type is wrong, so that they cannot be judged by what they say.
+
+    What is true or false by accident decides nothing: ``secure=""`` is no ``False``. Raises ``ConfigurationError``.
+    """
+    needed = {**texts, "path": attributes.path}
+    problems = [
+        *(problem for name, value in needed.items() for problem in needed_text_problems(name, value)),
+        *truth_problems("secure", attributes.secure),
+        *text_problems("domain", attributes.domain),
+        *text_problems("samesite", attributes.samesite),
+        *(problem for name, value in numbers.items() for problem in whole_problems(name, value)),
+        *(problem for name, value in functions.items() for problem in callable_problems(name, value)),
+    ]
+    if problems:
+        raise ConfigurationError([f"{owner}: {problem}" for problem in problems])
 
 
 def problems_of_name(name: str, attributes: Attributes) -> list[str]:

@@ -25,6 +25,7 @@ from .cookies import (
     expired_cookie,
     problems_of_attributes,
     problems_of_name,
+    refuse_types,
     set_cookie,
 )
 from .keys import Keys, KeySource
@@ -83,8 +84,10 @@ class SealedCookie:
         max_bytes: int = 7 * 1024,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = prefix + name
         self._attributes = Attributes(secure, domain, path, samesite)
+        texts, numbers = {"name": name, "prefix": prefix}, {"refresh_max_age": refresh_max_age}
+        refuse_types("SealedCookie", self._attributes, texts, numbers, {"monotonic": monotonic})
+        self._name = prefix + name
         self.refresh_max_age = refresh_max_age
         self._max_bytes = max_bytes
         self._keys = Keys("SealedCookie", "keys", keys, _faults, monotonic=monotonic)

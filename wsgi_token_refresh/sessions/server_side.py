@@ -24,6 +24,7 @@ from .cookies import (
     expired_cookie,
     problems_of_attributes,
     problems_of_name,
+    refuse_types,
     set_cookie,
 )
 from .keys import Keys, KeySource, OneKeySource, secret_faults
@@ -100,8 +101,11 @@ class ServerSideSession:
         keys: KeySource = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = prefix + name
         self._attributes = Attributes(secure, domain, path, samesite)
+        texts = {"name": name, "prefix": prefix}
+        numbers = {"idle_lifetime": idle_lifetime, "absolute_lifetime": absolute_lifetime}
+        refuse_types("ServerSideSession", self._attributes, texts, numbers, {"monotonic": monotonic})
+        self._name = prefix + name
         self._store = store
         self._idle = idle_lifetime
         self.refresh_max_age = absolute_lifetime
@@ -111,7 +115,7 @@ class ServerSideSession:
         ]
         if not 0 < idle_lifetime <= absolute_lifetime:
             problems.append(f"idle_lifetime is {idle_lifetime}; give seconds, absolute_lifetime at most")
-        if not hasattr(store, "swap"):
+        if not hasattr(store, "swap") or isinstance(store, type):
             problems.append(f"store is of type {type(store).__name__}; give a store such as RedisStore.from_url(...)")
         self._keys = Keys("ServerSideSession", "keys", keys, partial(secret_faults, "keys"), monotonic=monotonic)
         self._index_keys = Keys(

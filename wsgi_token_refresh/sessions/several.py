@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from ..arguments import kind_of
 from ..errors import ConfigurationError, CookieError, StoreError
 from ..holding import Found
 from ..tokens import Tokens
@@ -16,10 +17,13 @@ class Several:
 
     Who is read from another kind is written as the first with the next refresh or sign-in, and the cookies of the
     other are expired with it. Who has a session of the first kind is never read from another. Raises
-    ``ConfigurationError`` for a kind that is named twice.
+    ``ConfigurationError`` for a kind that is named twice, and for what is none.
     """
 
     def __init__(self, writes: SessionKind, reads: Sequence[SessionKind]) -> None:
+        problems = list(_problems_of(reads))
+        if problems:
+            raise ConfigurationError(problems)
         self._writes = writes
         self._others = tuple(reads)
         self._kinds = kinds = (writes, *self._others)
@@ -118,6 +122,15 @@ class Several:
 
     def _expired(self) -> list[str]:
         return [cookie for other in self._others for cookie in other.expire()]
+
+
+def _problems_of(reads: object) -> Iterator[str]:
+    if isinstance(reads, str | bytes) or not isinstance(reads, Sequence):
+        yield f"session_reads: is no list but {kind_of(reads)}; give session_reads=[TokenCookies(...)]"
+        return
+    for number, kind in enumerate(reads):
+        if not hasattr(kind, "for_application") or isinstance(kind, type):
+            yield f"session_reads[{number}] is {kind_of(kind)}; give TokenCookies(...), or leave it out"
 
 
 def _found(kind: SessionKind, cookie: str) -> Found:

@@ -14,6 +14,7 @@ from .cookies import (
     expired_cookie,
     problems_of_attributes,
     problems_of_name,
+    refuse_types,
     set_cookie,
 )
 from .kind import Renewed, what_fits
@@ -50,10 +51,12 @@ class TokenCookies:
         samesite: str | None = "Lax",
         refresh_max_age: int = 30 * DAY,
     ) -> None:
+        self._attributes = Attributes(secure, domain, path, samesite)
+        texts = {"access_name": access_name, "refresh_name": refresh_name, "prefix": prefix}
+        refuse_types("TokenCookies", self._attributes, texts, {"refresh_max_age": refresh_max_age}, {})
         self._access = prefix + access_name
         self._refresh = prefix + refresh_name
         self._expires = f"{self._access}_expires"
-        self._attributes = Attributes(secure, domain, path, samesite)
         self.refresh_max_age = refresh_max_age
         problems = self._problems()
         if problems:

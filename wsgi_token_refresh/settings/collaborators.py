@@ -12,6 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import TypedDict, cast
 
+from ..arguments import kind_of
 from ..authorization_server.dialects import DIALECTS, Dialect
 from ..authorization_server.token_endpoint import TokenEndpoint
 from ..authorization_server.verifier import JwtVerifier
@@ -59,6 +60,10 @@ def read_settings(settings: Mapping[str, object] | None = None, environ: Mapping
     alone then (Flask's config). None counts as not said. Raises one ``ConfigurationError`` that names every wrong
     setting, and no secret.
     """
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigurationError(
+            f"settings: is no mapping but {kind_of(settings)}; give a dict, or app.config of Flask"
+        )
     problems: list[str] = []
     around, here = from_environ(environ, problems), from_mapping(settings or {}, problems)
     reading = Reading({**around, **here}, problems, around.keys() - here.keys())

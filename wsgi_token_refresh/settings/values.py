@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from ..arguments import path_problems
 from ..secret_files import SecretFile
 
 Reader = Callable[[object], Any]
@@ -19,6 +20,14 @@ def as_text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("is empty or no text; give text, or leave it out")
     return value.strip()
+
+
+def as_path(value: object) -> str:
+    """Read a path."""
+    path = value if isinstance(value, os.PathLike) else as_text(value)
+    if any(path_problems("", path)):
+        raise ValueError("is no path; give the path of a file")
+    return str(os.fspath(path))
 
 
 def as_it_is(value: object) -> str:
@@ -72,7 +81,7 @@ def lines(text: str) -> list[str]:
 
 def from_file(value: object) -> SecretFile:
     """Read the secret that a file holds, now and whenever the file changes."""
-    return SecretFile(os.fspath(value) if isinstance(value, os.PathLike) else as_text(value))
+    return SecretFile(as_path(value))
 
 
 def as_list(value: object) -> list[str]:

@@ -14,6 +14,7 @@ from .values import (
     as_life,
     as_list,
     as_number,
+    as_path,
     as_samesite,
     as_seconds,
     as_text,
@@ -36,7 +37,7 @@ ENDPOINT: Table = {
     "revocation_endpoint": ("revocation_endpoint", as_text),
     "scope": ("scope", as_text),
     "allow_insecure": ("allow_insecure", as_truth),
-    "ca_bundle": ("ca_bundle", as_text),
+    "ca_bundle": ("ca_bundle", as_path),
     "max_calls": ("max_calls", as_whole),
 }
 DIALECT: Table = {
@@ -70,7 +71,7 @@ VERIFIER: Table = {
     "jwks_timeout": ("timeout", as_number),
     "keys_max_age": ("keys_max_age", as_number),
 }
-SHARED: Table = {"allow_insecure": ("allow_insecure", as_truth), "ca_bundle": ("ca_bundle", as_text)}
+SHARED: Table = {"allow_insecure": ("allow_insecure", as_truth), "ca_bundle": ("ca_bundle", as_path)}
 _ATTRIBUTES: Table = {
     "prefix": ("prefix", as_it_is),
     "secure": ("secure", as_truth),

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ..arguments import callable_problems, whole_problems
 from ..errors import ConfigurationError
 from ..per_process import PerProcess
 from .protocol import Entry
@@ -34,8 +35,11 @@ class MemoryStore:
     """
 
     def __init__(self, *, max_bytes: int = 64 * 2**20, clock: Callable[[], float] = time.time) -> None:
-        if max_bytes < 2**16:
-            raise ConfigurationError(f"MemoryStore: max_bytes is {max_bytes}; give it at least {2**16}")
+        problems = [*whole_problems("max_bytes", max_bytes), *callable_problems("clock", clock)]
+        if not problems and max_bytes < 2**16:
+            problems = [f"max_bytes is {max_bytes}; give it at least {2**16}"]
+        if problems:
+            raise ConfigurationError([f"MemoryStore: {problem}" for problem in problems])
         self._max_bytes = max_bytes
         self._clock = clock
         self._records = PerProcess(_Records)

@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from redis.client import NEVER_DECODE, PubSub
 
+from ..arguments import callable_problems, needed_text_problems
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
 from .protocol import Entry
@@ -22,6 +23,7 @@ from .redis_clients import (
     ERRORS,
     LONGEST_TIMEOUT,
     client_of,
+    client_problems,
     connection_of,
     drop_idle_connections,
     eviction,
@@ -96,6 +98,13 @@ class RedisStore:
             raise ConfigurationError([f"RedisStore: timeout is {timeout!r}; give seconds, up to {LONGEST_TIMEOUT}"])
         if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= _MOST_REPLICAS:
             raise ConfigurationError([f"RedisStore: replicas is {replicas!r}; give a number, 0 to {_MOST_REPLICAS}"])
+        problems = [
+            *client_problems("client", client),
+            *needed_text_problems("prefix", prefix),
+            *(() if clock is None else callable_problems("clock", clock)),
+        ]
+        if problems:
+            raise ConfigurationError([f"RedisStore: {problem}" for problem in problems])
         refuse_what_hangs(client)
         self._given = client
         self._clients: PerProcess[Any] = PerProcess(partial(own_client, client, timeout))

@@ -6,6 +6,7 @@ import copy
 import re
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
+from ..arguments import kind_of
 from ..errors import ConfigurationError
 
 ERRORS = (redis.RedisError, RedisClusterException, OSError)
@@ -120,6 +122,13 @@ _UNKNOWN_OPTION = re.compile(r"unexpected keyword argument '(\w+)'")
 def _option(error: Exception) -> str:
     found = _UNKNOWN_OPTION.search(str(error))
     return f": {found[1]} is no option of it" if found else ""
+
+
+def client_problems(name: str, client: object) -> Iterator[str]:
+    """Say what is wrong with a client, by what it lacks."""
+    is_one = hasattr(client, "connection_pool") or hasattr(client, "get_connection_kwargs")
+    if not is_one or isinstance(client, type):
+        yield f"{name} is {kind_of(client)}; give redis.Redis(...), or RedisStore.from_url(...)"
 
 
 def refuse_what_hangs(client: Any) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..arguments import callable_problems, path_problems
 from ..errors import ConfigurationError, StoreError
 from ..per_process import PerProcess
 from .protocol import Entry
@@ -63,6 +64,9 @@ class SqliteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, clock: Callable[[], float] = time.time) -> None:
+        problems = [*path_problems("path", path), *callable_problems("clock", clock)]
+        if problems:
+            raise ConfigurationError([f"SqliteStore: {problem}" for problem in problems])
         self._clock = clock
         self._is_own = path is None
         # A worker may run as another user than the process that made this, and then has another directory.
