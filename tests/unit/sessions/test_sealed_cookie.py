@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contract.sessions import FOREIGN, NOW, Jar, with_jar
+from tests.contract.stores import in_child
 from tests.unit.policy.test_decision import Access
 from tests.unit.test_holding import Verifier
 from wsgi_token_refresh import ConfigurationError, CookieError
@@ -184,6 +185,20 @@ def test_what_another_worker_seals_under_a_key_that_was_just_written_is_opened_a
     sealed = jar_of(SMALL, early).header
     assert KIND.load(sealed) == ()
     assert late.load(sealed) == late.load(jar_of(SMALL).header) == (SMALL,)
+
+
+def test_a_kind_made_before_the_fork_follows_its_file_in_every_worker(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(OLD_KEY)
+    made = SealedCookie(keys=SecretList(SecretFile(path), str.split))
+    before = jar_of(SMALL, made).header
+
+    def changed_by_a_worker():
+        path.write_text(f"{NEW_KEY}\n{OLD_KEY}")
+        return KIND.load(jar_of(SMALL, made).header) == () and made.load(before) == (SMALL,)
+
+    assert in_child(changed_by_a_worker)
+    assert SealedCookie(keys=[NEW_KEY]).load(jar_of(SMALL, made).header) == (SMALL,)
 
 
 def test_an_unknown_key_is_no_session():
