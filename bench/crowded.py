@@ -46,10 +46,12 @@ class Crowded:
 
 
 def measure(*, waves: int) -> Crowded:
-    """Let 20 sessions that are in their window ask at once each second, while others pass; the window is of 7 waves."""
+    """Let 20 sessions in use come into their window and ask at once each second, while others pass; it has 7 waves."""
     with run_in_process(delay=DELAY, reuse="revoke", access_lifetime=_LIFE) as server, _gunicorn(server.url) as address:
         due = [_cookie(server.login()) for _ in range(SESSIONS * waves)]
         made = time.monotonic()
+        for cookie in due:
+            _ask(address, cookie)
         time.sleep(max(0.0, made + _LIFE * _IN_WINDOW - time.monotonic()))
         fresh = _cookie(server.login())
         _ask(address, fresh)

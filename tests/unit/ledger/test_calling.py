@@ -199,6 +199,17 @@ def test_what_may_be_presented_twice_is_presented_again_at_once(answer_to_many):
     assert answer.waited == []
 
 
+def test_but_not_in_the_process_where_the_answer_may_still_come(answer_to_many):
+    world, answer = answer_to_many
+    world.later(EXPIRED)
+    world.refresh(good=False)
+    assert isinstance(world.refresh(good=False).outcome, Unreachable)
+    assert answer.waited == [0.0, WAIT_TIMEOUT, 0.0]
+    answer.comes = Refreshed(issued(1, world.clock()))
+    assert world.refresh(good=False).outcome == answer.comes
+    assert len(world.endpoint.asked) == 1
+
+
 def test_who_goes_on_with_a_good_token_lets_a_call_stand_that_may_be_repeated(answer_to_many):
     world, _ = answer_to_many
     world.later(DUE)
@@ -447,6 +458,13 @@ def test_and_is_not_asked_about_again_on_any_host(world):
     assert world.refresh(MADE_UP, good=False).outcome == REFUSED
     assert world.refresh(MADE_UP, good=False, host=world.other).outcome == REFUSED
     assert len(world.endpoint.asked) == 1
+
+
+def test_a_sign_out_with_it_ends_nothing(world):
+    world.endpoint.outcomes.append(REFUSED)
+    world.refresh(MADE_UP, good=False)
+    assert world.host.end(MADE_UP, "sign-out", vouched=False) == (MADE_UP, None)
+    assert left_behind(world) <= 150
 
 
 def test_who_signs_in_with_it_after_all_is_signed_in(world):
