@@ -316,14 +316,17 @@ def _unfit(jwk: Mapping[str, Any]) -> str | None:
         return "it is a private key (d), which proves nothing about who signed"
     if jwk.get("use") not in ("sig", "", None):
         return f"it is for use {shown(jwk['use'])}, not for signatures"
-    if "key_ops" in jwk and (why := _unfit_operations(jwk["key_ops"])) is not None:
+    if jwk.get("key_ops", []) != [] and (why := _unfit_operations(jwk["key_ops"])) is not None:
         return why
     lacking = [name for name in _MEMBERS[kty] if not jwk.get(name)]
     return f"{' and '.join(lacking)} are missing{', x5c is not read' if 'x5c' in jwk else ''}" if lacking else None
 
 
 def _unfit_operations(operations: object) -> str | None:
-    """Say why the operations of a key are not those of a verifier (RFC 7517 4.3); an empty list permits none."""
+    """Say why the operations of a key are not those of a verifier (RFC 7517 4.3).
+
+    An empty list is what frameworks write that know no absent one.
+    """
     if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
         return f"its key_ops hold {shown(operations)}, wanted a list of texts"
     return None if "verify" in operations else f"its key_ops are {shown(operations)}, without verify"
