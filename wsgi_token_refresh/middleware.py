@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from . import wsgi
-from .arguments import callable_problems, span_problems, truth_problems
 from .authorization_server.token_endpoint import TokenEndpoint
-from .errors import ConfigurationError, StoreError
+from .errors import StoreError
 from .holding import NOTHING, Assessor, Found, Held, Verifier
 from .ledger.flight import Flight
 from .ledger.rules import SEND_WITHIN
@@ -49,25 +46,14 @@ from .stores.default import default_store
 from .stores.protocol import Store
 from .token_session import KEY, SIGNED_IN, Seen, Services, TokenSession, show
 from .tokens import Rejected, Tokens
+from .wiring import check_arguments, refuse_to_wrap_itself
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _NO_FLIGHT = Flight(None)
 _PUBLIC, _OPTIONAL, _PROTECTED = Rule.PUBLIC, Rule.OPTIONAL, Rule.PROTECTED
-_MOST_WITHIN_ITSELF = 8
 _PASSING_METHODS = ("GET", "HEAD")
-LONGEST = 10 * 366 * 86_400.0
-
-_MAY_BE_NONE = ("verifier", "session", "store")
-_KINDS = {
-    "app": ("__call__", "a WSGI application, such as app.wsgi_app of Flask"),
-    "token_endpoint": ("refresh", "TokenEndpoint('https://...')"),
-    "routes": ("rule_for", "Routes(protected=[...])"),
-    "verifier": ("verify", "JwtVerifier(...), or None where nobody here is to trust the tokens"),
-    "session": ("for_application", "TokenCookies(...), or leave it out"),
-    "store": ("swap", "a store such as SqliteStore('/var/lib/app/sessions.sqlite'), or leave it out"),
-}
 
 log = logging.getLogger("wsgi_token_refresh")
 
@@ -113,19 +99,19 @@ class TokenRefreshMiddleware:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        _check(
-            _problems_of_kinds(
-                app=app,
-                token_endpoint=token_endpoint,
-                routes=routes,
-                verifier=verifier,
-                session=session,
-                store=store,
-            ),
-            span_problems(LONGEST, refresh_before=refresh_before, hand_over=hand_over, wait_timeout=wait_timeout),
-            truth_problems("authorization_header", authorization_header),
-            callable_problems("clock", clock),
-            callable_problems("monotonic", monotonic),
+        check_arguments(
+            {
+                "app": app,
+                "token_endpoint": token_endpoint,
+                "routes": routes,
+                "verifier": verifier,
+                "session": session,
+                "store": store,
+            },
+            {"refresh_before": refresh_before, "hand_over": hand_over, "wait_timeout": wait_timeout},
+            authorization_header=authorization_header,
+            clock=clock,
+            monotonic=monotonic,
         )
         kind: SessionKind = TokenCookies() if session is None else session
         several = Several(kind, session_reads)
@@ -185,7 +171,7 @@ class TokenRefreshMiddleware:
             passed = self._pass_known(environ, start_response)
             return self._walk(environ, start_response) if passed is None else passed
         except RecursionError:
-            _refuse_to_wrap_itself(self)
+            refuse_to_wrap_itself(self, TokenRefreshMiddleware.__call__)
             raise
 
     def _walk(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -362,37 +348,3 @@ def _is_over(flight: Flight) -> bool:
 def _says_nothing(flight: Flight, held: Held) -> bool:
     """Tell whether nobody knows that these tokens are a session."""
     return flight.outcome is None and not held.access.good
-
-
-def _refuse_to_wrap_itself(middleware: TokenRefreshMiddleware) -> None:
-    """Say in a sentence that the application which is wrapped leads back here; looked at when it is too late only."""
-    within, code = 0, TokenRefreshMiddleware.__call__.__code__
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        within += frame.f_code is code and frame.f_locals.get("self") is middleware
-        frame = frame.f_back
-    if within > _MOST_WITHIN_ITSELF:
-        raise ConfigurationError(
-            "TokenRefreshMiddleware wraps an application that calls this very middleware, without an end: give it what "
-            "stood there before, as in app.wsgi_app = TokenRefreshMiddleware(app.wsgi_app, ...), and not app itself"
-        )
-
-
-def _check(*found: Iterable[str]) -> None:
-    problems = [f"TokenRefreshMiddleware: {problem}" for each in found for problem in each]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _problems_of_kinds(**arguments: object) -> list[str]:
-    """Find what is no collaborator by what it lacks; what it holds is not shown, for it may be a secret."""
-    return [
-        f"{name} is of type {type(value).__name__}; give {_KINDS[name][1]}"
-        for name, value in arguments.items()
-        if not (_is_kind(name, value) or (value is None and name in _MAY_BE_NONE))
-    ]
-
-
-def _is_kind(name: str, value: object) -> bool:
-    """Tell whether it has what one does; a class itself is none, but may be an application (PEP 3333)."""
-    return hasattr(value, _KINDS[name][0]) and (name == "app" or not isinstance(value, type))

@@ -14,6 +14,7 @@ ROOT = Path(wsgi_token_refresh.__file__).parent
 HOUSE = {
     "middleware": (),
     "passing": (),
+    "wiring": (),
     "settings": ("collaborators", "said", "words", "values"),
     "token_session": (),
     "wsgi": (),

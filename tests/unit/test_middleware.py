@@ -25,10 +25,10 @@ from tests.unit.ledger.test_single_flight import (
 from tests.unit.test_holding import Verifier
 from tests.unit.test_token_session import answer_of, cookie_header
 from wsgi_token_refresh import ConfigurationError, CrossSiteError, Routes, TokenRefreshMiddleware, get_session
-from wsgi_token_refresh.middleware import LONGEST
 from wsgi_token_refresh.passing import TRUSTED_FOR
 from wsgi_token_refresh.policy.routes import _LONGEST_KNOWN
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable, refresh_window
+from wsgi_token_refresh.wiring import LONGEST
 
 OLD = issued(0, NOW)
 OTHER = issued(50, NOW)
