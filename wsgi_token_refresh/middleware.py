@@ -18,6 +18,7 @@ from .ledger.flight import Flight
 from .ledger.rules import SEND_WITHIN
 from .ledger.single_flight import WAIT_TIMEOUT, Refresher
 from .observing.journal import Journal
+from .observing.worker import is_wanted
 from .passing import Passing
 from .policy.decision import (
     ANONYMOUS,
@@ -294,8 +295,7 @@ class TokenRefreshMiddleware:
             environ[KEY] = session
             self._let_see(session, cookie, decided, state)
             answer = self._app(environ, wsgi.with_cookies(start_response, session))
-            late = decided.flight.late
-            return wsgi.closing(answer, partial(self._refresher.finish, decided.flight)) if late else answer
+            return self._finishing(environ, answer, decided.flight) if decided.flight.late else answer
         set_cookie = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
         if isinstance(decision, Redirect):
             if decision.to_login and decided.request.callback:
@@ -304,9 +304,16 @@ class TokenRefreshMiddleware:
             return wsgi.redirect(environ, start_response, decision, url, set_cookie)
         login_url = self._routes.login_url if decision.offers_login else None
         navigation = decided.request.navigation
-        return wsgi.refuse(
+        answer = wsgi.refuse(
             environ, start_response, decision, navigation=navigation, login_url=login_url, set_cookie=set_cookie
         )
+        return self._finishing(environ, answer, decided.flight) if decided.flight.late else answer
+
+    def _finishing(self, environ: WSGIEnvironment, answer: Iterable[bytes], flight: Flight) -> Iterable[bytes]:
+        """Let the answer to a call be read once the response has gone out; a worker's only thread not for long."""
+        to_the_end = bool(environ.get("wsgi.multithread"))
+        wanted = partial(is_wanted, environ)
+        return wsgi.closing(answer, partial(self._refresher.finish, flight, wanted, to_the_end=to_the_end))
 
     def _let_see(self, session: TokenSession, cookie: str, decided: _Decided, state: str) -> None:
         if lets_guests_in(decided.rule):

@@ -40,11 +40,12 @@ wrapped = TokenRefreshMiddleware(
         client_id="web",
         client_secret="secret",
         timeout=float(os.environ["TIMEOUT"]),
-        answer_timeout=float(os.environ["TIMEOUT"]),
+        answer_timeout=float(os.environ["ANSWER_TIMEOUT"]),
     ),
     routes=Routes(optional=["/optional", "/logout"], public=["/public"]),
     verifier=JwtVerifier(jwks_url=f"{server}/jwks.json", algorithms=["RS256"]),
     session=kind,
     session_reads=read,
     store=store,
+    wait_timeout=float(os.environ["WAIT_TIMEOUT"]),
 )

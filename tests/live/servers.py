@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,17 +71,19 @@ class Gunicorn:
 
 
 def request(port: int, path: str, jar: dict[str, str], **headers: str) -> Reply:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        return request_on(connection, path, jar, **headers)
+
+
+def request_on(connection: http.client.HTTPConnection, path: str, jar: dict[str, str], **headers: str) -> Reply:
+    """Send a request on a connection that may have carried others."""
     sent = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
     sent.update({name.replace("_", "-"): value for name, value in headers.items()})
     began = time.monotonic()
-    try:
-        connection.request("GET", path, headers=sent)
-        response = connection.getresponse()
-        body = response.read()
-        return Reply(response.status, response.getheaders(), body, time.monotonic() - began)
-    finally:
-        connection.close()
+    connection.request("GET", path, headers=sent)
+    response = connection.getresponse()
+    body = response.read()
+    return Reply(response.status, response.getheaders(), body, time.monotonic() - began)
 
 
 def at_once(calls: Sequence[tuple[int, str, dict[str, str]]]) -> list[Reply]:
@@ -111,6 +113,8 @@ def gunicorn(
     worker_class: str = "gthread",
     preload: bool = False,
     timeout: float = 5,
+    answer_timeout: float | None = None,
+    wait_timeout: float = 5,
     kinds: str = "token_cookies",
 ) -> Iterator[Gunicorn]:
     """Run the application of the live tests, and end it for sure; what it has said goes to stderr then.
@@ -135,6 +139,8 @@ def gunicorn(
             "AUTHORIZATION_SERVER": server,
             "STORE": str(store),
             "TIMEOUT": str(timeout),
+            "ANSWER_TIMEOUT": str(timeout if answer_timeout is None else answer_timeout),
+            "WAIT_TIMEOUT": str(wait_timeout),
             "KINDS": kinds,
             "PYTHONPATH": str(ROOT),
         }

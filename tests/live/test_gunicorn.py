@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.real_redis import running_redis
 from wsgi_token_refresh.testing.process import AuthorizationServerProcess, run_in_process
 
-from .servers import PATIENCE, Browser, Gunicorn, Reply, at_once, gunicorn
+from .servers import PATIENCE, Browser, Gunicorn, Reply, at_once, gunicorn, request, request_on
 
 DELAY = 0.2
 SLACK = 0.5
@@ -168,6 +169,54 @@ def test_requests_with_a_good_token_do_not_wait_for_a_stopped_host(
     one.signal(signal.SIGCONT)
     server.release()
     thread.join(PATIENCE)
+
+
+def test_an_answer_that_comes_after_all_time_is_read_by_who_asked_though_nobody_comes_by(
+    server: AuthorizationServerProcess, hosts: tuple[Gunicorn, Gunicorn]
+) -> None:
+    one, two = hosts
+    browser = sign_in(server, one.port)
+    server.set(delay=3)
+    assert browser.get().status == 503
+    until(lambda: server.counts()["grants"] == 1, "the server never answered")
+    until(lambda: browser.get(port=two.port).status == 200, "the answer was lost")
+    assert (server.counts()["requests"], server.counts()["refused"]) == (1, 0)
+
+
+def test_who_comes_while_a_thread_waits_for_a_late_answer_is_served_at_once(
+    server: AuthorizationServerProcess, tmp_path: Path
+) -> None:
+    server.set(access_lifetime=12)
+    with ExitStack() as stack:
+        sync, threads = (
+            stack.enter_context(
+                gunicorn(
+                    server.url,
+                    tmp_path / kind,
+                    workers=1,
+                    worker_class=kind,
+                    answer_timeout=10,
+                    wait_timeout=1,
+                )
+            )
+            for kind in ("sync", "gthread")
+        )
+        at_the_door, on_the_connection = (sign_in(server, each.port, good=True) for each in (sync, threads))
+        seen = [each.get().seen for each in (at_the_door, on_the_connection)]
+        server.set(delay=6)
+        due = max(each["expires_at"] for each in seen) - 12 / 3 * 0.9
+        until(lambda: time.time() > due, "time stands still")
+        assert at_the_door.get().seen["token"] == seen[0]["token"]
+        assert request(sync.port, "/public", {}).took < 3
+        with closing(http.client.HTTPConnection("127.0.0.1", threads.port, timeout=30)) as connection:
+            for path in ("/page", "/public"):
+                reply = request_on(connection, path, on_the_connection.jar)
+                assert (reply.status, reply.took < 3) == (200, True)
+        until(lambda: server.counts()["grants"] == 2, "the server never answered")
+        for browser, before in zip((at_the_door, on_the_connection), seen, strict=True):
+            until(lambda browser=browser: browser.get().status == 200, "somebody is logged out")
+            assert browser.get().seen["token"] != before["token"]
+        assert (server.counts()["requests"], server.counts()["refused"]) == (2, 0)
 
 
 @pytest.mark.parametrize(

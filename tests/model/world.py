@@ -488,6 +488,7 @@ class World:
             "SCRIPT_NAME": "",
             "PATH_INFO": running.path,
             "HTTP_ACCEPT": "text/html",
+            "wsgi.multithread": running.host == 0,
             "HTTP_COOKIE": "; ".join(f"{name}={value}" for name, value in jar.items()),
         }
         seen: list[tuple[str, list[tuple[str, str]]]] = []
@@ -583,10 +584,10 @@ class World:
             monotonic=lambda: self.now,
         )
         most = self.endpoint.max_calls
-        stepped = [SteppedSemaphore(self, max(1, most // part)) for part in (1, 4, 2, 4)]
+        stepped = [SteppedSemaphore(self, max(1, most // part)) for part in (1, 4, 2)]
         caller: Any = host._refresher.caller
-        caller.slots._slots = PerProcess(lambda: _Slots(*stepped[:3]))  # type: ignore[arg-type]
-        caller._finishing = PerProcess(lambda: stepped[3])
+        caller.between_looks = WAIT_TIMEOUT
+        caller.slots._slots = PerProcess(lambda: _Slots(*stepped))  # type: ignore[arg-type]
         if not self.endpoint.single_use:
             own = SteppedStore(self, MemoryStore(clock=lambda: self.now), shared=False)
             host._refresher._alone = Looking(Records(own, IDENTITY, DAY), 600.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,10 +56,12 @@ class Caller:
     """Asks the authorization server for who must call, and writes down what it says.
 
     ``patience`` is for how many seconds a request waits for an answer that its own good token makes needless.
-    ``awaits`` is True while there may be something for ``collect`` to do.
+    ``awaits`` is True while there may be something for ``collect`` to do. ``between_looks`` is for how many seconds a
+    thread waits for a late answer before it looks whether it is wanted.
     """
 
     awaits = False
+    between_looks = 0.1
 
     def __init__(
         self,
@@ -76,8 +77,6 @@ class Caller:
         self._monotonic = monotonic
         self.slots = Slots(endpoint.max_calls, monotonic)
         self._late: PerProcess[dict[str, _Late]] = PerProcess(dict)
-        most = max(1, endpoint.max_calls // 4)
-        self._finishing = PerProcess(lambda: threading.BoundedSemaphore(most))
 
     def call(self, looking: Looking, look: Look, asked: Asked) -> Flight | None:
         """Ask the authorization server; None where somebody else changed the record first."""
@@ -104,17 +103,22 @@ class Caller:
         for family in list(self._late.made() or ()):
             self.wait_for(family, 0.0)
 
-    def finish(self, family: str) -> None:
+    def finish(self, family: str, is_wanted: Callable[[], bool], *, to_the_end: bool) -> None:
         """Wait for what is still to come, after the response of who asked has gone out.
 
-        A few do so at once and no more, for each holds a thread: what others have asked for is collected.
+        Each who does so holds a thread, so they are few, and end when the thread ``is_wanted``, twice in a row, or once
+        the call has taken all its time; ``to_the_end`` as long as there is hope. What they leave is collected.
         """
-        late, free = (self._late.made() or {}).get(family), self._finishing.get()
-        if late is not None and free.acquire(blocking=False):
-            try:
-                self.wait_for(family, max(0.0, late.due - self._monotonic()))
-            finally:
-                free.release()
+        late, wanted = (self._late.made() or {}).get(family), False
+        if late is None:
+            return
+        until = late.hopeful_until if to_the_end else late.due
+        with self.slots.linger() as free:
+            while free and (left := until - self._monotonic()) > 0 and family in self._late.get():
+                self.wait_for(family, min(left, self.between_looks))
+                before, wanted = wanted, is_wanted()
+                if wanted and before:
+                    return
 
     def wait_for(self, family: str, seconds: float) -> bool:
         """Wait for the answer to a call of this process about a family; False where there is none to hope for."""
@@ -165,7 +169,7 @@ class Caller:
                 )
         elif not left:
             return self._write_down(call, outcome)
-        return replace(self._standing.best(call.look, call.asked, outcome), own=not left, late=left > 0)
+        return replace(self._standing.best(call.look, call.asked, outcome), own=not left, late=True)
 
     def _await(self, late: _Late) -> None:
         """Keep a call whose answer is still to come; the oldest makes room."""

@@ -56,7 +56,7 @@ class Flight:
     record. ``lost`` is why the answer to the refresh before this one never came, where that may have been processed.
     ``shown`` are the tokens of a request that went on without the ledger, ``down`` is why the store could not be asked.
     ``stuck`` is True where the refresh is refused for a while already, by answers that no rule names.
-    ``late`` is True where this request goes on with its good token although the answer to its call is still to come.
+    ``late`` is True where the answer to the call of this request is still to come.
     """
 
     outcome: Outcome | None

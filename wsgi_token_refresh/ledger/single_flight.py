@@ -90,9 +90,9 @@ class Refresher:
         flight = _for_whom(tokens, self._refresh(self._alone, asked), asked.vouched)
         return replace(flight, member=None, shown=tokens, down=down)
 
-    def finish(self, flight: Flight) -> None:
-        """Wait for the answer to the call of a request that has been answered meanwhile."""
-        self.caller.finish("" if flight.member is None else flight.member.family)
+    def finish(self, flight: Flight, is_wanted: Callable[[], bool], *, to_the_end: bool) -> None:
+        """Wait for the answer to the call of a request that has been answered meanwhile; the words are ``Caller``'s."""
+        self.caller.finish("" if flight.member is None else flight.member.family, is_wanted, to_the_end=to_the_end)
 
     def limit(self) -> float:
         """Tell until when a request that begins now may wait (monotonic seconds)."""

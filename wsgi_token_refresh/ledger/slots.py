@@ -36,10 +36,19 @@ class Slots:
 
     def are_full(self) -> bool:
         """Tell whether who has a good token would get none just now."""
+        with self.linger() as free:
+            return not free
+
+    @contextmanager
+    def linger(self) -> Iterator[bool]:
+        """Take a place among the refreshes that nobody waits for, for one whose answer is late; False at once."""
         idle = self._slots.get().idle
-        if free := idle.acquire(blocking=False):
-            idle.release()
-        return not free
+        free = idle.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                idle.release()
 
     @contextmanager
     def take(self, *, good: bool, vouched: bool, seconds: float) -> Iterator[bool]:

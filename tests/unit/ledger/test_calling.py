@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from threading import BoundedSemaphore
 
 import pytest
 
@@ -25,7 +24,6 @@ from wsgi_token_refresh.ledger.calling import _MOST_LATE
 from wsgi_token_refresh.ledger.records import A_WHILE, DAY, Records
 from wsgi_token_refresh.ledger.rules import FIRST_PAUSE, LONGEST_PAUSE, SEND_WITHIN, State
 from wsgi_token_refresh.ledger.single_flight import WAIT_TIMEOUT
-from wsgi_token_refresh.per_process import PerProcess
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable
 
 LONGEST_CALL = TIMEOUT + ANSWER_TIMEOUT + SEND_WITHIN
@@ -71,6 +69,11 @@ def answer_to_many():
     answer = Answer(world.clock)
     world.endpoint.outcomes.append(replace(NO_ANSWER, pending=answer))
     return world, answer
+
+
+def finish(world, flight, *, is_wanted=lambda: False, to_the_end=False):
+    """Wait as a thread does whose response has gone out."""
+    world.host.finish(flight, is_wanted, to_the_end=to_the_end)
 
 
 def far_away(world):
@@ -121,8 +124,7 @@ def test_who_has_a_good_token_goes_on_and_the_call_stands(world, answer):
     assert (flight.outcome, flight.own, flight.late) == (NO_ANSWER, False, True)
     assert family(world).calling is not None
     answer.comes = Refreshed(issued(1, world.clock()))
-    world.host.finish(flight)
-    assert answer.waited == [ANSWER_TIMEOUT - WAIT_TIMEOUT]
+    finish(world, flight)
     assert family(world).calling is None
     assert world.refresh(host=world.other).outcome == answer.comes
 
@@ -143,7 +145,7 @@ def test_a_refusal_that_comes_late_ends_the_session(world, answer):
     world.later(DUE)
     flight = world.refresh()
     answer.comes = REFUSED
-    world.host.finish(flight)
+    finish(world, flight)
     assert family(world).state is State.REFUSED
 
 
@@ -151,14 +153,14 @@ def test_a_connection_that_ends_without_an_answer_is_a_pause(world, answer):
     world.later(DUE)
     flight = world.refresh()
     answer.comes = Unreachable(True, "connection lost")
-    world.host.finish(flight)
+    finish(world, flight)
     assert family(world).pause.sent
 
 
 def test_who_waited_to_the_end_is_unavailable_and_the_answer_is_still_taken(world, answer):
     world.later(EXPIRED)
     flight = world.refresh(good=False)
-    assert (flight.outcome, flight.own, flight.late) == (NO_ANSWER, True, False)
+    assert (flight.outcome, flight.own, flight.late) == (NO_ANSWER, True, True)
     world.later(ANSWER_TIMEOUT + LONGEST_PAUSE)
     answer.comes = Refreshed(issued(1, world.clock()))
     assert world.refresh(good=False).outcome == answer.comes
@@ -193,7 +195,7 @@ def test_what_may_be_presented_twice_is_presented_again_at_once(answer_to_many):
     world, answer = answer_to_many
     world.later(EXPIRED)
     flight = world.refresh(good=False)
-    assert (flight.own, flight.late) == (True, False)
+    assert flight.own
     newer = world.newer(1)
     assert world.refresh(good=False, host=world.other).outcome == Refreshed(newer)
     assert answer.waited == []
@@ -248,22 +250,65 @@ def test_a_caller_says_whether_there_may_be_something_to_collect(world, answer):
 def test_a_few_wait_for_what_is_to_come_and_no_more(world):
     """Each holds a thread of the server, whose response has gone out."""
     world.later(DUE)
-    world.endpoint.max_calls = 1000
-    host, inner = refresher(world.store, world.endpoint, world.clock), []
-    host.caller._finishing = PerProcess(lambda: BoundedSemaphore(1))
-    answers = [Answer(world.clock) for _ in range(2)]
-    flights = []
+    world.endpoint.max_calls = 4
+    world.host = refresher(world.store, world.endpoint, world.clock)
+    answers, flights, inner = [Answer(world.clock) for _ in range(2)], [], []
     for number, answer in enumerate(answers):
         world.endpoint.outcomes.append(replace(NO_ANSWER, pending=answer))
         tokens = issued(0, NOW, sub=f"u{number}", refresh_token=f"r{number}")
-        flights.append(host.refresh(tokens, good=True, vouched=True))
-    answers[0].waited.clear()
-    answers[1].waited.clear()
-    answers[0].outcome = lambda seconds: inner.append(host.finish(flights[1]))
-    host.finish(flights[0])
+        flights.append(world.refresh(tokens))
+        answer.waited.clear()
+    answers[0].outcome = lambda seconds: inner.append(finish(world, flights[1])) or REFUSED
+    finish(world, flights[0])
     assert (inner, answers[1].waited) == ([None], [])
-    host.finish(flights[1])
-    assert len(answers[1].waited) == 1
+    finish(world, flights[1])
+    assert sum(answers[1].waited) > ANSWER_TIMEOUT - WAIT_TIMEOUT - 1
+
+
+@pytest.mark.parametrize(
+    ("later", "good", "to_the_end", "waits"),
+    [
+        pytest.param(DUE, True, False, ANSWER_TIMEOUT - WAIT_TIMEOUT, id="a worker's only thread until it is due"),
+        pytest.param(DUE, True, True, 2 * ANSWER_TIMEOUT - WAIT_TIMEOUT, id="one of several while there is hope"),
+        pytest.param(EXPIRED, False, False, 0, id="a worker's only thread that has waited for it before"),
+        pytest.param(EXPIRED, False, True, ANSWER_TIMEOUT, id="one of several that has waited for it before"),
+    ],
+)
+def test_how_long_a_thread_waits_for_a_late_answer(world, answer, later, good, to_the_end, waits):
+    world.later(later)
+    flight = world.refresh(good=good)
+    began = world.clock()
+    finish(world, flight, to_the_end=to_the_end)
+    assert world.clock() - began == pytest.approx(waits)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "looks"),
+    [
+        pytest.param([True, True], 2, id="whom somebody waits for"),
+        pytest.param(
+            [True, False, False, True, True], 5, id="whom somebody waits for, and no other thread has taken it"
+        ),
+    ],
+)
+def test_a_thread_that_is_wanted_leaves_the_answer_to_who_comes_by(world, answer, wanted, looks):
+    world.later(DUE)
+    flight, seen = world.refresh(), iter(wanted)
+    finish(world, flight, is_wanted=lambda: next(seen))
+    assert answer.waited == [pytest.approx(0.1)] * looks
+    answer.comes = Refreshed(issued(1, world.clock()))
+    world.host.caller.collect()
+    assert world.refresh(host=world.other).outcome == answer.comes
+
+
+def test_nobody_waits_for_an_answer_that_somebody_has_taken(world, answer):
+    world.later(DUE)
+    flight = world.refresh()
+    answer.comes = Refreshed(issued(1, world.clock()))
+    world.host.caller.collect()
+    answer.waited.clear()
+    finish(world, flight)
+    assert answer.waited == []
 
 
 def test_another_session_collects_what_has_come(world, answer):
