@@ -53,6 +53,7 @@ class CookieReader:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
+        self._separators = {name: ";" if has_prefix(name) else ";," for name in names}
         self._cut = {name: _generously(name) for name in names}
 
     def read(self, cookie: str) -> dict[str, tuple[str, ...]]:
@@ -61,14 +62,12 @@ class CookieReader:
         A name with a prefix is read as the browser that enforces it writes (RFC 6265 5.4): only a semicolon separates.
         For other names a comma does too: servers join two ``Cookie`` headers by one, and no token has one.
         """
-        return {name: _values(name, cookie) for name in self._names}
+        return {name: _values(name, cookie, separators) for name, separators in self._separators.items()}
 
     def cut(self, cookie: str, names: Sequence[str]) -> str:
         """Cut these names out, by the most generous reading that any framework has of the header."""
-        found = [name for name in self._names if name in names and name in cookie]
-        for name in found:
-            cookie = self._cut[name].sub("", cookie)
-        return _tidy(cookie) if found else cookie
+        rest = self._rest(cookie, names)
+        return cookie if rest == cookie else _tidy(rest)
 
     def only(self, cookie: str, name: str, value: str) -> str:
         """Leave this value under this name and nothing else of ours: where the old one stood, else in front.
@@ -77,7 +76,14 @@ class CookieReader:
         """
         pair, old = f"{name}={encoded(value)}", self._cut[name].search(cookie)
         at = old.start() if old and not _STOPS_READERS.search(cookie, 0, old.start()) else 0
-        return _tidy("; ".join((self.cut(cookie[:at], self._names), pair, self.cut(cookie[at:], self._names))))
+        before, after = self._rest(cookie[:at], self._names), self._rest(cookie[at:], self._names)
+        return _tidy(f"{before};{pair};{after}")
+
+    def _rest(self, cookie: str, names: Sequence[str]) -> str:
+        for name in self._names:
+            if name in names and name in cookie:
+                cookie = self._cut[name].sub("", cookie)
+        return cookie
 
 
 def set_cookie(name: str, cookie: str, max_age: int, attributes: Attributes) -> str:
@@ -185,8 +191,10 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and not any(each in text for each in ' ;,"\\')
 
 
-def _values(name: str, cookie: str) -> tuple[str, ...]:
-    found = islice(_found(name, cookie, ";" if has_prefix(name) else ";,"), MOST_VALUES)
+def _values(name: str, cookie: str, separators: str) -> tuple[str, ...]:
+    if name not in cookie:
+        return ()
+    found = islice(_found(name, cookie, separators), MOST_VALUES)
     return tuple(value for value in map(decoded, found) if value)
 
 
@@ -227,8 +235,8 @@ def _generously(name: str) -> re.Pattern[str]:
 
 
 def _tidy(cookie: str) -> str:
-    pieces = (piece.lstrip(", \t").rstrip() for piece in cookie.split(";"))
-    return "; ".join(piece for piece in pieces if piece)
+    pieces = [piece.lstrip(", \t").rstrip() for piece in cookie.split(";")]
+    return "; ".join([piece for piece in pieces if piece])
 
 
 def _dump(name: str, value: str, max_age: int, attributes: Attributes) -> str:
