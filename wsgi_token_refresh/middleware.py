@@ -294,8 +294,9 @@ class TokenRefreshMiddleware:
         if isinstance(decision, Pass):
             environ[KEY] = session
             self._let_see(session, cookie, decided, state)
-            answer = self._app(environ, wsgi.with_cookies(start_response, session))
-            return self._finishing(environ, answer, decided.flight) if decided.flight.late else answer
+            if decided.flight.late:
+                return self._pass_late(environ, start_response, session, decided.flight)
+            return self._app(environ, wsgi.with_cookies(start_response, session))
         set_cookie = self._cookies_of_refusal(decision, decided.flight) or session.cookies()
         if isinstance(decision, Redirect):
             if decision.to_login and decided.request.callback:
@@ -307,13 +308,29 @@ class TokenRefreshMiddleware:
         answer = wsgi.refuse(
             environ, start_response, decision, navigation=navigation, login_url=login_url, set_cookie=set_cookie
         )
-        return self._finishing(environ, answer, decided.flight) if decided.flight.late else answer
+        finish = partial(self._finish, environ, decided.flight)
+        return wsgi.closing(answer, finish, self._caller.collect) if decided.flight.late else answer
 
-    def _finishing(self, environ: WSGIEnvironment, answer: Iterable[bytes], flight: Flight) -> Iterable[bytes]:
-        """Let the answer to a call be read once the response has gone out; a worker's only thread not for long."""
-        to_the_end = bool(environ.get("wsgi.multithread"))
-        wanted = partial(is_wanted, environ)
-        return wsgi.closing(answer, partial(self._refresher.finish, flight, wanted, to_the_end=to_the_end))
+    def _pass_late(
+        self, environ: WSGIEnvironment, start_response: StartResponse, session: TokenSession, flight: Flight
+    ) -> Iterable[bytes]:
+        """Pass a request whose own call is unanswered yet: its thread waits on once the response has gone out."""
+        try:
+            answer = self._app(environ, wsgi.with_cookies(start_response, session))
+        except Exception:
+            self._finish(environ, flight)
+            raise
+
+        def finish() -> None:
+            # Where only the end of the connection ends a response, that is not to wait.
+            if session.ends_by_length or environ.get("SERVER_PROTOCOL") != "HTTP/1.0":
+                self._finish(environ, flight)
+
+        return wsgi.closing(answer, finish, self._caller.collect)
+
+    def _finish(self, environ: WSGIEnvironment, flight: Flight) -> None:
+        """Let the answer to a call be read after its request was answered; by a worker's only thread not for long."""
+        self._refresher.finish(flight, partial(is_wanted, environ), to_the_end=bool(environ.get("wsgi.multithread")))
 
     def _let_see(self, session: TokenSession, cookie: str, decided: _Decided, state: str) -> None:
         if lets_guests_in(decided.rule):

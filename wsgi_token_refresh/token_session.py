@@ -64,14 +64,26 @@ class Services:
     distrust: Callable[[Tokens], None]
 
     def landed(self, flight: Flight, held: Held) -> Held:
-        """Give what a request holds after the ledger spoke; new tokens that fail verification are *our* mistake."""
+        """Give what a request holds after the ledger spoke; new tokens that fail verification are *our* mistake.
+
+        Who has a good token goes on with it until the new one is good as well.
+        """
         if not isinstance(flight.outcome, Refreshed):
             return held
         newer = self.assessor.assess(flight.outcome.tokens)
         if flight.own and flight.member is not None and newer.access in (Access.BAD, Access.LEEWAY):
             self.journal.misconfigured(newer.reason)
             self.refresher.hold(flight.member, f"the new access token fails verification: {newer.reason}")
-        return newer
+        return held if held.access.good and not newer.access.good else newer
+
+    def good_for(self, held: Held, newest: Tokens) -> Tokens:
+        """Give what a browser is to have: the newest tokens, but an access token that is good and no worse one."""
+        if not held.access.good or newest.access_token in (None, held.tokens.access_token):
+            return newest
+        if self.assessor.assess(newest).access.good:
+            return newest
+        again, until = newest.refresh_token, newest.refresh_expires_at
+        return replace(held.tokens, refresh_token=again, refresh_expires_at=until)
 
 
 class TokenSession:
@@ -85,6 +97,7 @@ class TokenSession:
     # What few requests have stands in the class, since every request pays for each attribute of its own.
     has_changed = False
     is_foreign = False
+    ends_by_length = False
     _flight: Flight | None = None
     _came_along: Sequence[Tokens] | None = None
     _shown: Tokens | None = None
@@ -232,7 +245,7 @@ class TokenSession:
         tokens = self._services.refresher.to_send(self._flight)
         if tokens is None:
             return self._begun
-        set_cookie = self._renew(tokens)
+        set_cookie = self._renew(self._services.good_for(self._held, tokens))
         names = {cookie_name(each) for each in set_cookie}
         return [*(each for each in self._begun if cookie_name(each) not in names), *set_cookie]
 

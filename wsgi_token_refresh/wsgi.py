@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from html import escape
 from http import HTTPStatus
@@ -96,9 +96,10 @@ def is_cross_site(environ: WSGIEnvironment, is_trusted: Callable[[str], bool]) -
 
 
 class Carried(Protocol):
-    """What a response may have to carry."""
+    """What a response may have to carry; ``ends_by_length`` is what the response said of its end."""
 
     has_changed: bool
+    ends_by_length: bool
 
     def cookies(self) -> Sequence[str]:
         """Decide the ``Set-Cookie`` values."""
@@ -112,14 +113,23 @@ def with_cookies(start_response: StartResponse, carried: Carried) -> StartRespon
 def _start(
     start_response: StartResponse, carried: Carried, status: str, headers: Headers, exc_info: Any = None
 ) -> Callable[[bytes], object]:
-    set_cookie = carried.cookies() if carried.has_changed else ()
+    set_cookie: Sequence[str] = ()
+    if carried.has_changed:
+        set_cookie = carried.cookies()
+        carried.ends_by_length = any(name.lower() == "content-length" for name, _ in headers)
     more = () if exc_info is None else (exc_info,)
     return start_response(status, with_set_cookie(headers, set_cookie) if set_cookie else headers, *more)
 
 
-def closing(answer: Iterable[bytes], finish: Callable[[], None]) -> Iterable[bytes]:
-    """Let ``finish`` be called once the response has gone out (PEP 3333, ``close``)."""
-    return ClosingIterator(answer, finish)
+def closing(answer: Iterable[bytes], finish: Callable[[], None], between: Callable[[], None]) -> Iterable[bytes]:
+    """Let ``between`` be called before each block, and ``finish`` once all has gone out (PEP 3333, ``close``)."""
+
+    def blocks() -> Iterator[bytes]:
+        for block in answer:
+            between()
+            yield block
+
+    return ClosingIterator(blocks(), [*([answer.close] if hasattr(answer, "close") else []), finish])
 
 
 def with_set_cookie(headers: Headers, set_cookie: Sequence[str]) -> Headers:

@@ -115,6 +115,7 @@ def gunicorn(
     timeout: float = 5,
     answer_timeout: float | None = None,
     wait_timeout: float = 5,
+    graceful: int = 1,
     kinds: str = "token_cookies",
 ) -> Iterator[Gunicorn]:
     """Run the application of the live tests, and end it for sure; what it has said goes to stderr then.
@@ -127,7 +128,8 @@ def gunicorn(
         port = listener.getsockname()[1]
         command = [
             *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--log-level", "warning"),
-            *("--workers", str(workers), "--worker-class", worker_class, "--graceful-timeout", "1"),
+            *("--workers", str(workers), "--worker-class", worker_class),
+            *("--graceful-timeout", str(graceful)),
             # gunicorn takes a sync worker with threads for gthread.
             *(["--threads", "8"] if worker_class == "gthread" else []),
             *(["--preload"] if preload else []),

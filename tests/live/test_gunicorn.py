@@ -183,6 +183,32 @@ def test_an_answer_that_comes_after_all_time_is_read_by_who_asked_though_nobody_
     assert (server.counts()["requests"], server.counts()["refused"]) == (1, 0)
 
 
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent"])
+def test_a_worker_that_is_told_to_end_takes_what_is_still_to_come(
+    server: AuthorizationServerProcess, tmp_path: Path, worker_class: str
+) -> None:
+    with (
+        gunicorn(
+            server.url,
+            tmp_path / "s",
+            workers=1 if worker_class != "sync" else 6,
+            worker_class=worker_class,
+            answer_timeout=3,
+            graceful=15,
+        ) as one,
+        gunicorn(server.url, tmp_path / "s", workers=1, answer_timeout=3) as two,
+    ):
+        browsers = [sign_in(server, one.port) for _ in range(6)]
+        server.set(delay=5)
+        replies = at_once([(one.port, "/page", browser.jar) for browser in browsers])
+        assert [reply.status for reply in replies] == [503] * 6
+        one.process.terminate()
+        for browser in browsers:
+            until(lambda browser=browser: browser.get(port=two.port).status == 200, "an answer was lost")
+        assert (server.counts()["requests"], server.counts()["refused"]) == (6, 0)
+        one.process.wait(PATIENCE)
+
+
 def test_who_comes_while_a_thread_waits_for_a_late_answer_is_served_at_once(
     server: AuthorizationServerProcess, tmp_path: Path
 ) -> None:

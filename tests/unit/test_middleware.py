@@ -27,7 +27,16 @@ from tests.unit.test_token_session import answer_of, cookie_header
 from wsgi_token_refresh import ConfigurationError, CrossSiteError, Routes, TokenRefreshMiddleware, get_session
 from wsgi_token_refresh.passing import TRUSTED_FOR
 from wsgi_token_refresh.policy.routes import _LONGEST_KNOWN
-from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable, refresh_window
+from wsgi_token_refresh.tokens import (
+    Failed,
+    KeysUnavailable,
+    Refreshed,
+    Rejected,
+    Tokens,
+    Unreachable,
+    Verified,
+    refresh_window,
+)
 from wsgi_token_refresh.wiring import LONGEST
 
 OLD = issued(0, NOW)
@@ -153,6 +162,87 @@ def test_the_answer_to_a_call_is_read_once_the_response_has_gone_out(world):
     answer.comes = Refreshed(newer)
     reply.close()
     assert world.other.look_up(issued(0, NOW)).outcome == Refreshed(newer)
+
+
+def late_world(app, answer, **options):
+    """A world in which the answer to the next refresh comes too late for who asked."""
+    world = World(app=app, **options)
+    world.later(DUE)
+    world.endpoint.outcomes.append(Unreachable(True, "no answer within 5 s", pending=answer))
+    return world
+
+
+def has_come(world, newer):
+    return world.other.look_up(issued(0, NOW)).outcome == Refreshed(newer)
+
+
+def test_the_answer_to_a_call_is_read_though_the_application_fails():
+    answer, newer = Late(), issued(1, NOW + DUE)
+
+    def fails(environ, start_response):
+        answer.comes = Refreshed(newer)
+        raise ZeroDivisionError
+
+    world = late_world(fails, answer)
+    with pytest.raises(ZeroDivisionError):
+        world.send("/dashboard", issued(0, NOW))
+    assert has_come(world, newer)
+
+
+def test_the_answer_to_a_call_is_read_while_a_response_is_streamed():
+    answer, newer, seen = Late(), issued(1, NOW + DUE), []
+
+    def streams(environ, start_response):
+        start_response("200 OK", [])
+        yield b"one"
+        answer.comes = Refreshed(newer)
+        yield b"two"
+        seen.append(has_come(world, newer))
+        yield b"three"
+
+    world = late_world(streams, answer)
+    assert world.send("/dashboard", issued(0, NOW)).data == b"onetwothree"
+    assert seen == [True]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "headers", "waits"),
+    [
+        pytest.param("HTTP/1.1", [], True, id="that has its own end"),
+        pytest.param("HTTP/1.0", [("Content-Length", "0")], True, id="whose length is said"),
+        pytest.param("HTTP/1.0", [], False, id="that ends with its connection is not held open for it"),
+    ],
+)
+def test_the_answer_to_a_call_is_waited_for_after_a_response(protocol, headers, waits):
+    answer, newer = Late(), issued(1, NOW + DUE)
+
+    def says(environ, start_response):
+        start_response("200 OK", headers)
+        return [b""]
+
+    world = late_world(says, answer)
+    reply = world.send("/dashboard", issued(0, NOW), buffered=False, environ_overrides={"SERVER_PROTOCOL": protocol})
+    answer.comes = Refreshed(newer)
+    reply.close()
+    assert has_come(world, newer) == waits
+
+
+def test_the_application_s_own_response_is_closed_before_the_answer_to_a_call_is_waited_for():
+    answer, newer, order = Late(), issued(1, NOW + DUE), []
+
+    class Blocks(list):
+        def close(self):
+            order.append(has_come(world, newer))
+
+    def closes(environ, start_response):
+        start_response("200 OK", [])
+        return Blocks([b"one"])
+
+    world = late_world(closes, answer)
+    reply = world.send("/dashboard", issued(0, NOW), buffered=False)
+    answer.comes = Refreshed(newer)
+    reply.close()
+    assert (order, has_come(world, newer)) == ([False], True)
 
 
 def test_whoever_comes_by_collects_what_has_come_for_somebody_else(world):
@@ -790,7 +880,7 @@ def test_a_token_that_cannot_be_verified_just_now_is_an_answer_that_says_so_and_
     assert world.send("/dashboard", OLD).status_code == 200
 
 
-def test_new_tokens_that_fail_verification_are_told_and_the_session_is_let_alone_for_a_minute(world, caplog):
+def test_new_tokens_that_fail_verification_are_told_and_the_session_is_let_alone_for_a_while(world, caplog):
     wrong = issued(1, NOW, sub="eve")
     world.endpoint.outcomes += [Refreshed(wrong), REFUSED]
     # Who has no access token yet has no subject that could change.
@@ -801,13 +891,53 @@ def test_new_tokens_that_fail_verification_are_told_and_the_session_is_let_alone
     errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "sub is 'eve'" in errors[0]
-    world.later(45)
+    world.later(1)
     assert world.client.get("/dashboard", headers=before).status_code == 503
     assert world.send("/dashboard", wrong).status_code == 503
     assert world.endpoint.asked == [OLD.refresh_token]
-    world.later(15)
+    world.later(1)
     assert world.send("/dashboard", wrong).status_code == 401
     assert world.endpoint.asked == [OLD.refresh_token, wrong.refresh_token]
+
+
+class Hiccup:
+    """A verifier to which a token is what it is told, until it knows the key."""
+
+    leeway = 30.0
+    keys_version = 0
+
+    def __init__(self, token, at_first):
+        self.token = token
+        self.at_first = at_first
+
+    def verify(self, token):
+        if token == self.token and self.keys_version == 0:
+            return self.at_first
+        return Verified({"sub": "ada"})
+
+
+@pytest.mark.parametrize(
+    "at_first",
+    [Failed("kid: no such key"), KeysUnavailable("the keys are not to be had")],
+    ids=["whose key is not known yet", "whose keys cannot be fetched"],
+)
+def test_who_has_a_good_token_goes_on_with_it_past_a_new_one(at_first):
+    newer = issued(1, NOW + DUE)
+    verifier = Hiccup(newer.access_token, at_first)
+    world = World(verifier=verifier)
+    world.later(DUE)
+    world.endpoint.outcomes.append(Refreshed(newer))
+    for jar in (OLD, replace(OLD, refresh_token=newer.refresh_token)):
+        reply = world.send("/dashboard", jar)
+        assert (reply.status_code, reply.json["token"]) == (200, OLD.access_token)
+        sent = dict(each.partition(";")[0].split("=") for each in reply.headers.getlist("Set-Cookie"))
+        assert (sent["access_token"], sent["refresh_token"]) == (OLD.access_token, newer.refresh_token)
+        world.later(1)
+    verifier.keys_version = 1
+    reply = world.send("/dashboard", jar)
+    assert (reply.status_code, reply.json["token"]) == (200, newer.access_token)
+    assert f"access_token={newer.access_token};" in reply.headers["Set-Cookie"]
+    assert world.endpoint.asked == [OLD.refresh_token]
 
 
 def test_the_cookies_of_a_refused_session_are_expired_once_on_the_way_to_the_login_page(world):

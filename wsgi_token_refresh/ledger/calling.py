@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from weakref import ref
 
 from ..errors import StoreError
 from ..per_process import PerProcess
@@ -24,6 +26,8 @@ NO_TIME = "no time was left for the call: the store is slow"
 SLOT_WITHIN = 1.0
 """Seconds for which a request waits for a free slot."""
 _MOST_LATE = 64
+_FOR_GOOD = 600.0
+"""Seconds without hope after which an answer is given up."""
 
 log = logging.getLogger("wsgi_token_refresh")
 
@@ -76,7 +80,7 @@ class Caller:
         self._patience = min(patience, endpoint.answer_timeout)
         self._monotonic = monotonic
         self.slots = Slots(endpoint.max_calls, monotonic)
-        self._late: PerProcess[dict[str, _Late]] = PerProcess(dict)
+        self._late: PerProcess[dict[str, _Late]] = PerProcess(self._begin_to_wait)
 
     def call(self, looking: Looking, look: Look, asked: Asked) -> Flight | None:
         """Ask the authorization server; None where somebody else changed the record first."""
@@ -120,6 +124,16 @@ class Caller:
                 if wanted and before:
                     return
 
+    def _begin_to_wait(self) -> dict[str, _Late]:
+        """Let a process that ends take what is still to come to it, before nobody can."""
+        atexit.register(_at_the_end, ref(self))
+        return {}
+
+    def take_all(self) -> None:
+        """Wait for every answer that is still to come, as long as there is hope."""
+        for family, late in list((self._late.made() or {}).items()):
+            self.wait_for(family, max(0.0, late.hopeful_until - self._monotonic()))
+
     def wait_for(self, family: str, seconds: float) -> bool:
         """Wait for the answer to a call of this process about a family; False where there is none to hope for."""
         late = (self._late.made() or {}).pop(family, None)
@@ -127,6 +141,9 @@ class Caller:
             return False
         is_hopeful = self._monotonic() < late.hopeful_until
         outcome = late.pending.outcome(seconds if is_hopeful else 0.0)
+        if outcome is None and self._monotonic() >= late.hopeful_until + _FOR_GOOD:
+            late.pending.close()
+            return False
         if outcome is None:
             self._await(late)
             return is_hopeful
@@ -153,6 +170,7 @@ class Caller:
         if isinstance(outcome, Refreshed):
             outcome = self._of_the_same_subject(call.look, outcome)
         if isinstance(outcome, Refreshed):
+            self._forget_earlier(call)
             return self._keep(call, outcome)
         self._remember_refusal(call, outcome)
         return self._write_down(call, outcome)
@@ -178,6 +196,12 @@ class Caller:
         self.awaits = True
         while len(awaited) > _MOST_LATE:
             awaited.pop(next(iter(awaited))).pending.close()
+
+    def _forget_earlier(self, call: _Call) -> None:
+        """Give up the answer to an earlier call of a family that has an answer to a later one."""
+        late = (self._late.made() or {}).pop(call.look.member.family, None)
+        if late is not None:
+            late.pending.close()
 
     def _of_the_same_subject(self, look: Look, outcome: Refreshed) -> Refreshed | Rejected:
         tokens, before = outcome.tokens, look.tokens
@@ -237,7 +261,7 @@ class Caller:
             )
         code = outcome.code if isinstance(outcome, Rejected) else ""
         refused = isinstance(outcome, Rejected) and outcome.ends_session
-        return rules.refused(family, code) if refused else rules.puzzled(family, now, code)
+        return rules.refused(family, code) if refused else rules.paused(family, now, code)
 
     def _from_record(self, call: _Call, outcome: Outcome) -> Flight:
         """Answer whoever's outcome was not written: the record has gone on without it."""
@@ -261,3 +285,8 @@ class Caller:
         failed = self._endpoint.revoke(tokens.refresh_token or "")
         if failed is not None:
             log.warning("a refresh token that nobody will use could not be revoked: %s", failed)
+
+
+def _at_the_end(caller: ref[Caller]) -> None:
+    if (waiting := caller()) is not None:
+        waiting.take_all()

@@ -190,14 +190,9 @@ def unanswered(
 
 
 def paused(family: Family, now: float, reason: str) -> Family:
-    """Write down that *we* are set up wrongly: no refresh of this family for a while."""
-    return replace(family, calling=None, pause=Pause(False, 1, now + LONGEST_PAUSE, reason))
+    """Write down what used up no refresh token: a refusal that ends no session, or new tokens that we cannot verify.
 
-
-def puzzled(family: Family, now: float, reason: str) -> Family:
-    """Write down a refusal that ends no session: the first may be a hiccup, and many mean that *we* are set up wrongly.
-
-    It used up no refresh token, so whoever has a good access token may try again as well.
+    The first may be a hiccup, and many mean that *we* are set up wrongly. Who has a good access token may try as well.
     """
     return replace(family, calling=None, pause=_next_pause(family, False, now, reason, FIRST_PAUSE))
 
@@ -242,7 +237,8 @@ def refreshed(
     welcome = tuple(each for each in family.welcome if each[0] >= oldest)
     if fingerprint is not None:
         welcome = (*welcome, (current, fingerprint))
-    return Family(current, sealed, expires_at, now, _bounded(welcome), oldest, passed)
+    pause = _remembered(family.pause, now)
+    return Family(current, sealed, expires_at, now, _bounded(welcome), oldest, passed, pause=pause)
 
 
 def no_longer_welcome(before: Family, after: Family) -> tuple[str, ...]:
@@ -327,6 +323,13 @@ def _next_pause(family: Family, sent: bool, now: float, reason: str, at_least: f
     first = FIRST_PAUSE if sent else FIRST_PAUSE_UNSENT
     seconds = min(LONGEST_PAUSE, max(first * 2.0 ** min(tries - 1, 8), at_least))
     return Pause(sent, tries, now + seconds, reason)
+
+
+def _remembered(pause: Pause | None, now: float) -> Pause | None:
+    """Count on where a pause is not long over: what comes of a refresh may be no better than before."""
+    if pause is None or pause.sent or now - pause.not_before >= LONGEST_PAUSE:
+        return None
+    return replace(pause, not_before=now)
 
 
 def _few(passed: tuple[Passed, ...]) -> tuple[Passed, ...]:

@@ -155,7 +155,7 @@ class Refresher:
         return look.tokens, look.member
 
     def hold(self, member: Member, reason: str) -> None:
-        """Let a family alone for a minute: its newest tokens fail verification, which is *our* misconfiguration."""
+        """Let a family alone for a while, longer each time: its newest tokens fail verification."""
         try:
             self._shared.records.change(member, lambda family, now: rules.paused(family, now, reason))
         except StoreError as error:

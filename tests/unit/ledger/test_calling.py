@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,7 @@ from tests.unit.ledger.test_single_flight import (
     issued,
     refresher,
 )
-from wsgi_token_refresh.ledger.calling import _MOST_LATE
+from wsgi_token_refresh.ledger.calling import _FOR_GOOD, _MOST_LATE
 from wsgi_token_refresh.ledger.records import A_WHILE, DAY, Records
 from wsgi_token_refresh.ledger.rules import FIRST_PAUSE, LONGEST_PAUSE, SEND_WITHIN, State
 from wsgi_token_refresh.ledger.single_flight import WAIT_TIMEOUT
@@ -299,6 +300,58 @@ def test_a_thread_that_is_wanted_leaves_the_answer_to_who_comes_by(world, answer
     answer.comes = Refreshed(issued(1, world.clock()))
     world.host.caller.collect()
     assert world.refresh(host=world.other).outcome == answer.comes
+
+
+def test_a_process_that_ends_waits_for_all_that_is_to_come(world):
+    world.later(EXPIRED)
+    answers = [Answer(world.clock) for _ in range(3)]
+    for number, answer in enumerate(answers):
+        world.endpoint.outcomes.append(replace(NO_ANSWER, pending=answer))
+        world.refresh(issued(0, NOW, sub=f"u{number}", refresh_token=f"r{number}"), good=False)
+    for answer in answers:
+        answer.waited.clear()
+    answers[1].comes = REFUSED
+    began = world.clock()
+    world.host.caller.take_all()
+    assert world.clock() - began == ANSWER_TIMEOUT
+    assert [len(answer.waited) for answer in answers] == [1, 1, 1]
+
+
+def test_it_is_told_when_it_ends(world, answer, monkeypatch):
+    told = []
+    monkeypatch.setattr("atexit.register", lambda *call: told.append(call))
+    world.later(DUE)
+    world.refresh()
+    answer.comes = Refreshed(issued(1, world.clock()))
+    ((at_the_end, caller),) = told
+    at_the_end(caller)
+    assert world.refresh(host=world.other).outcome == answer.comes
+    world.host = None
+    gc.collect()
+    at_the_end(caller)
+
+
+def test_an_answer_is_given_up_once_a_later_call_was_answered(world, answer):
+    world.later(EXPIRED)
+    world.refresh(good=False)
+    world.later(ANSWER_TIMEOUT + FIRST_PAUSE)
+    newer = world.newer(1)
+    assert world.refresh(good=False).outcome == Refreshed(newer)
+    assert answer.closed
+    world.host.caller.collect()
+    assert not world.host.caller.awaits
+
+
+def test_an_answer_that_never_comes_is_given_up_at_last(world, answer):
+    world.later(EXPIRED)
+    world.refresh(good=False)
+    world.later(ANSWER_TIMEOUT + _FOR_GOOD - 1)
+    world.host.caller.collect()
+    assert not answer.closed
+    world.later(1)
+    world.host.caller.collect()
+    assert answer.closed
+    assert not world.host.caller.awaits
 
 
 def test_nobody_waits_for_an_answer_that_somebody_has_taken(world, answer):

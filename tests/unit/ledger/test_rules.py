@@ -162,9 +162,27 @@ def test_no_answer_ends_the_call():
     assert rules.unanswered(CALLED, NOW, "timeout", sent=True).calling is None
 
 
-def test_our_misconfiguration_pauses_for_a_minute():
+def test_our_misconfiguration_pauses_for_longer_each_time():
     paused = rules.paused(CALLED, NOW, "invalid_client")
-    assert paused == replace(FAMILY, pause=Pause(False, 1, NOW + 60, "invalid_client"))
+    assert paused == replace(FAMILY, pause=Pause(False, 1, NOW + 2, "invalid_client"))
+    for seconds in (2, 2, 4, 8, 16, 32, 60, 60):
+        paused = rules.paused(paused, NOW, "invalid_client")
+        assert paused.pause.not_before == NOW + seconds
+
+
+@pytest.mark.parametrize(
+    ("pause", "kept"),
+    [
+        pytest.param(None, None, id="there was none"),
+        pytest.param(Pause(True, 3, NOW, "timed out"), None, id="what was sent has its answer"),
+        pytest.param(
+            Pause(False, 3, NOW - 59, "aud"), Pause(False, 3, NOW, "aud"), id="one of a minute ago is counted on"
+        ),
+        pytest.param(Pause(False, 3, NOW - 60, "aud"), None, id="an older one is forgotten"),
+    ],
+)
+def test_what_a_refresh_leaves_of_a_pause(pause, kept):
+    assert follow(replace(FAMILY, pause=pause), 0, now=NOW).pause == kept
 
 
 @pytest.mark.parametrize(

@@ -937,15 +937,17 @@ def test_ending_gives_the_newest_tokens_to_be_revoked(world):
     assert world.refresh(newer).outcome == Rejected("ended")
 
 
-def test_a_held_family_is_let_alone_for_a_minute(world):
+def test_a_held_family_is_let_alone_for_longer_each_time(world):
     member = world.host.found(world.first)
     world.later(EXPIRED)
-    world.host.hold(member, "aud is wrong")
-    world.later(59)
-    assert world.refresh(good=False).outcome == Unreachable(False, "aud is wrong", 1.0)
-    world.later(1)
-    newer = world.newer(1)
-    assert world.refresh(good=False).outcome == Refreshed(newer)
+    tokens = world.first
+    for serial, seconds in enumerate([2, 2, 2, 4, 8, 16, 32, 60, 60]):
+        world.host.hold(member, "aud is wrong")
+        world.later(seconds - 1)
+        assert world.refresh(tokens, good=False).outcome == Unreachable(False, "aud is wrong", 1.0)
+        world.later(1)
+        tokens = world.newer(serial + 1, lifetime=0)
+        assert world.refresh(good=False).outcome == Refreshed(tokens)
 
 
 def test_who_would_write_while_the_store_is_down_writes_nothing_and_says_so(world):
