@@ -346,9 +346,13 @@ def _foreign(environ: WSGIEnvironment) -> str:
 
 def get_session(environ: Mapping[str, Any]) -> TokenSession:
     """Give the session of a request; raises ``NotWrappedError`` where the middleware was not passed."""
-    session = environ.get(KEY)
+    session = environ.get(KEY) if isinstance(environ, Mapping) else None
     if isinstance(session, TokenSession):
         return session
+    if not isinstance(environ, Mapping):
+        raise NotWrappedError(
+            f"get_session() wants the WSGI environ and not a {type(environ).__name__}: get_session(request.environ)"
+        )
     raise NotWrappedError(
         "this environ did not pass TokenRefreshMiddleware: wrap the application in it "
         "(app.wsgi_app = TokenRefreshMiddleware(app.wsgi_app, ...)); in tests, use "

@@ -7,14 +7,15 @@ import re
 from dataclasses import replace
 
 import pytest
+from werkzeug.wrappers import Request
 
 from tests.unit.ledger.test_single_flight import LIFETIME, NOW, Clock, Disturbed, Endpoint, issued, refresher
 from tests.unit.test_holding import Verifier
-from wsgi_token_refresh.errors import CookieError, TokenResponseError
+from wsgi_token_refresh.errors import CookieError, NotWrappedError, TokenResponseError
 from wsgi_token_refresh.holding import NOTHING, Assessor
 from wsgi_token_refresh.observing.journal import Journal
 from wsgi_token_refresh.sessions.token_cookies import TokenCookies
-from wsgi_token_refresh.token_session import Services, TokenSession
+from wsgi_token_refresh.token_session import Services, TokenSession, get_session
 from wsgi_token_refresh.tokens import Refreshed, Rejected, Tokens, Unreachable
 
 OLD = issued(0, NOW)
@@ -334,6 +335,11 @@ def test_a_forced_refresh_whose_token_fails_verification_is_none_and_is_told(des
     assert (session.state, session.access_token) == ("live", OLD.access_token)
     (line,) = warnings()
     assert "fails verification: aud is not 'another'" in line
+
+
+def test_a_request_of_a_framework_is_no_environ():
+    with pytest.raises(NotWrappedError, match=r"get_session\(request\.environ\)"):
+        get_session(Request({}))  # type: ignore[arg-type]
 
 
 def test_nothing_is_refreshed_without_a_refresh_token(desk):

@@ -58,13 +58,7 @@ class ClientAuth:
 
 def client_problems(auth: object, client_id: object, client_secret: object, send: str) -> Iterator[str]:
     """Say what is wrong with the way in which a client says who it is."""
-    if client_id is not None and not (isinstance(client_id, str) and is_unicode(client_id)):
-        yield f"client_id: is no text but of type {type(client_id).__name__}; give it as registered"
-    if client_secret is not None and not _is_secret(client_secret):
-        yield (
-            f"client_secret: is neither text nor a function that gives it but of type {type(client_secret).__name__}; "
-            "give the secret"
-        )
+    yield from _problems_of_values(client_id, client_secret)
     if auth not in CLIENT_AUTH:
         yield f"client_auth: {auth!r} is unknown; say {', '.join(CLIENT_AUTH)}"
     elif auth == "none" and client_secret:
@@ -76,6 +70,18 @@ def client_problems(auth: object, client_id: object, client_secret: object, send
         yield f"client_auth: {auth!r} has no place where the dialect sends {send}; say 'client_secret_basic' or 'none'"
     if auth == "client_secret_basic" and send == "bearer":
         yield f"client_auth: {auth!r} and the dialect both want the Authorization header; say 'none'"
+
+
+def _problems_of_values(client_id: object, client_secret: object) -> Iterator[str]:
+    if client_id is not None and not (isinstance(client_id, str) and is_unicode(client_id)):
+        yield f"client_id: is no text but of type {type(client_id).__name__}; give it as registered"
+    if client_secret in ("", b""):
+        yield "client_secret: is empty; give the secret, or leave it out"
+    elif client_secret is not None and not _is_secret(client_secret):
+        yield (
+            f"client_secret: is neither text nor a function that gives it but of type {type(client_secret).__name__}; "
+            "give the secret"
+        )
 
 
 def _is_secret(value: object) -> bool:

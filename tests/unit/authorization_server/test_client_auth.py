@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from wsgi_token_refresh.authorization_server.client_auth import ClientAuth, ClientSecretError
+from wsgi_token_refresh.authorization_server.client_auth import ClientAuth, ClientSecretError, client_problems
 
 
 def basic(client_id, secret):
@@ -56,3 +56,9 @@ def test_a_function_that_fails_shows_nothing(method, secret, says):
         client.headers() or client.fields()
     assert str(caught.value) == says
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("secret", ["", b""], ids=["a text", "bytes"])
+def test_a_secret_that_is_empty_is_none_that_was_forgotten(secret):
+    problems = list(client_problems("none", "web", secret, "form"))
+    assert problems == ["client_secret: is empty; give the secret, or leave it out"]
