@@ -178,6 +178,8 @@ class TokenRefreshMiddleware:
     def _walk(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = self._clock()
         request, rule = wsgi.read_request(environ, self._routes.is_trusted), self._rule_for(environ)
+        if KEY in environ:
+            self._journal.wrapped_twice()
         found, flight = self._found(environ, request, rule), _NO_FLIGHT
         held = self._assessor.first_session(found)
         shown = held.tokens

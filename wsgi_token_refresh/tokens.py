@@ -75,7 +75,8 @@ class Unreachable:
     """No readable answer: ``sent`` is False only where the request was surely not processed.
 
     ``reason`` is a short phrase for the log; ``retry_after`` is in seconds. ``rule`` is what would name this very
-    answer in a dialect's ``rejected``, empty where nothing could. ``pending`` is there where the answer may still come.
+    answer in a dialect's ``rejected``, empty where nothing could; ``shape`` tells it from others where it may be a
+    refusal all the same. ``pending`` is there where the answer may still come.
     """
 
     sent: bool
@@ -83,6 +84,7 @@ class Unreachable:
     retry_after: float | None = None
     rule: str = field(default="", compare=False)
     pending: Pending | None = field(default=None, repr=False, compare=False)
+    shape: str = field(default="", compare=False)
 
 
 Outcome = Refreshed | Rejected | Unreachable
@@ -196,11 +198,12 @@ def same_subject(old: str | None, new: str | None, claims: Sequence[str] = ("sub
     """
     before: Mapping[str, Any] = unverified_claims(old or "") or {}
     after: Mapping[str, Any] = unverified_claims(new or "") or {}
-    pairs = [(_as_text(before.get(claim)), _as_text(after.get(claim))) for claim in claims]
+    pairs = [(as_text(before.get(claim)), as_text(after.get(claim))) for claim in claims]
     return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
-def _as_text(value: object) -> object:
+def as_text(value: object) -> object:
+    """Give a number as its digits, since 7, 7.0 and "7" are one; anything else as it is."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

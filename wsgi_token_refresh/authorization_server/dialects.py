@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -347,7 +348,8 @@ def _unreadable(answer: Answer, said: Said, why: str = "") -> Unreachable:
         return Unreachable(True, f"HTTP {answer.status} with no body", rule=rule)
     media_type = _media_type(answer)
     shown = media_type if _is(_MEDIA_TYPE, media_type) else "no media type"
-    return Unreachable(True, f"HTTP {answer.status} with {shown}, not a token response{why}", rule=rule)
+    shape = f"{answer.status} {shown}" if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    return Unreachable(True, f"HTTP {answer.status} with {shown}, not a token response{why}", rule=rule, shape=shape)
 
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(

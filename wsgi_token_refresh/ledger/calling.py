@@ -215,10 +215,13 @@ class Caller:
         return Rejected("subject_changed")
 
     def _remember_refusal(self, call: _Call, outcome: Rejected | Unreachable) -> None:
-        if outcome.rule and not (isinstance(outcome, Rejected) and outcome.ends_session):
+        if isinstance(outcome, Rejected) and outcome.ends_session:
+            return
+        said = outcome.rule or (outcome.shape if isinstance(outcome, Unreachable) else "")
+        if said:
             with suppress(StoreError):
                 records, now = call.looking.records, self._standing.clock()
-                records.refused_again(call.look, call.asked.tokens, outcome.rule, now)
+                records.refused_again(call.look, call.asked.tokens, said, now)
 
     def _keep(self, call: _Call, outcome: Refreshed) -> Flight:
         try:

@@ -101,6 +101,13 @@ class Journal:
             "put the verifier right (audience, issuer, algorithms, key), or this host's clock",
         )
 
+    def wrapped_twice(self) -> None:
+        """Say that the inner one of two middlewares has no refresh token to end or to refresh."""
+        self.error(
+            "TokenRefreshMiddleware wraps an application that it wraps already: the inner one sees no refresh token, "
+            "and sign_out() and refresh() do nothing there; wrap the application once"
+        )
+
     def callback_refused(self, environ: WSGIEnvironment) -> None:
         """Say that people come back from a provider to a path that asks for the session which they do not have yet."""
         path = ascii(environ.get("PATH_INFO"))[:_LONGEST_SHOWN]
@@ -122,6 +129,11 @@ class Journal:
             log.warning("no tokens from %s: %s session=%s", self._url, outcome.reason, name)
             if outcome.rule:
                 self.error(f"{self._url} refused a refresh: {outcome.reason}; {_named(outcome.rule)}")
+            elif outcome.shape:
+                self.error(
+                    f"{self._url} refused a refresh: {outcome.reason}; no rule of rejected can name that: let the "
+                    "server say it by a code (RFC 6749 5.2), or nobody gets to the login but by a link, after a minute"
+                )
         elif isinstance(outcome, Rejected) and not outcome.ends_session:
             otherwise = f"; {_named(outcome.rule)}" if outcome.rule else ""
             self.error(f"{self._url} refuses this client: {outcome.code}; put TokenEndpoint right{otherwise}")

@@ -125,13 +125,14 @@ def settle(rule: Rule, request: Request, access: Access, outcome: Outcome | None
         return _over(rule, request, outcome.code)
     if access.good:
         return Pass(LIVE)
+    is_asked = outcome is not None or not may_refresh(rule, request)
+    if access is Access.UNSAID and is_asked and not isinstance(outcome, Refreshed):
+        # Nobody has said that it is bad: better shown to an API that may take it than kept from it by an outage.
+        return Pass(LIVE)
     if outcome is None:
         return _over(rule, request, _NO_SESSION)
     if isinstance(outcome, Refreshed):
         return _unavailable(rule, "unverified", None)
-    if access is Access.UNSAID:
-        # Nobody has said that it is bad: better shown to an API that may take it than kept from it by an outage.
-        return Pass(LIVE)
     reason, after = (outcome.code, None) if isinstance(outcome, Rejected) else (outcome.reason, outcome.retry_after)
     return _unavailable(rule, reason, after)
 
@@ -168,7 +169,7 @@ def _for_members(rule: Rule, request: Request, access: Access, refreshable: bool
     if request.websocket:
         return Pass(LIVE) if access.good else Refresh(look_only=True)
     if request.subresource and rule is Rule.OPTIONAL:
-        return Pass(LIVE) if access.good else Pass(ANONYMOUS, "subresource")
+        return Pass(LIVE) if access.good or access is Access.UNSAID else Pass(ANONYMOUS, "subresource")
     return Refresh()
 
 

@@ -31,8 +31,13 @@ _STRIPPED = (
     r"[\t-\r\x1c-\x20\x85\xa0]|\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xa8\xa9\xaf]|\xe2\x81\x9f|\xe3\x80\x80"
 )
 _NOT_WITHIN_A_NAME = r"(?<![!#$%&'*+\-.^_`|~0-9A-Za-z])"
-# What http.cookies reads nothing behind: quotes that it takes for broken, and bytes that it does not know.
-_STOPS_READERS = re.compile(r'["\\]|[^\x20-\x7e]')
+# What http.cookies reads on behind: pairs of characters that it knows, under no name that is an attribute's.
+_KNOWN = r"\w!#%&'~_`><@,:/$*+\-.^|)(?}{"
+_READABLE = re.compile(
+    r"[ \t]*(?!(?:expires|path|comment|domain|max-age|secure|httponly|version|samesite|partitioned)[ \t]*=)"
+    rf"[{_KNOWN}]+[ \t]*=[ \t]*[{_KNOWN}=\[\]]*[ \t]*",
+    re.ASCII | re.IGNORECASE,
+)
 # Cookie-octets (RFC 6265 4.1.1) less the percent sign, which marks what had to be encoded.
 _PLAIN = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 _OCTETS = (_PLAIN + string.ascii_letters + string.digits).encode("ascii")
@@ -75,7 +80,7 @@ class CookieReader:
         In front also of what readers stop at: ``http.cookies`` finds nothing behind ``g_state={"i":0}``.
         """
         pair, old = f"{name}={encoded(value)}", self._cut[name].search(cookie)
-        at = old.start() if old and not _STOPS_READERS.search(cookie, 0, old.start()) else 0
+        at = old.start() if old and _is_read_on_behind(cookie[: old.start()]) else 0
         before, after = self._rest(cookie[:at], self._names), self._rest(cookie[at:], self._names)
         return _tidy(f"{before};{pair};{after}")
 
@@ -230,12 +235,17 @@ def _end_of_cookie(cookie: str, start: int, separators: str) -> int:
     return end
 
 
+def _is_read_on_behind(cookie: str) -> bool:
+    """Tell whether ``http.cookies`` finds what follows this, which ends where a cookie begins."""
+    return all(map(_READABLE.fullmatch, cookie.split(";")[:-1]))
+
+
 def _generously(name: str) -> re.Pattern[str]:
     return re.compile(f"{_NOT_WITHIN_A_NAME}{re.escape(name)}(?:{_STRIPPED})*=[^;,]*")
 
 
 def _tidy(cookie: str) -> str:
-    pieces = [piece.lstrip(", \t").rstrip() for piece in cookie.split(";")]
+    pieces = [piece.lstrip(", \t").rstrip(_BLANKS) for piece in cookie.split(";")]
     return "; ".join([piece for piece in pieces if piece])
 
 

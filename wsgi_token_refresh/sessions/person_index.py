@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from ..errors import StoreError
 from ..stores.protocol import Store
+from ..tokens import as_text
 from ..written import name, number
 
 _ATTEMPTS = 32
@@ -56,7 +57,7 @@ class PersonIndex:
             )
 
     def _places(self, subject: str | int) -> list[str]:
-        name = str(subject).encode("utf-8", "surrogatepass")
+        name = str(as_text(subject)).encode("utf-8", "surrogatepass")
         return [f"person:{hmac.digest(key, name, hashlib.sha256).hex()}" for key in self._keys()]
 
     def _change(self, place: str, change: Callable[[Listed, float], Listed]) -> None:

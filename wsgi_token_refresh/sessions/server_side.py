@@ -16,7 +16,7 @@ from ..errors import ConfigurationError, StoreError
 from ..ledger.sealing import Marks, key_under, seal, unseal
 from ..memo import Memo
 from ..stores.protocol import Entry, Store
-from ..tokens import Tokens, unverified_claims
+from ..tokens import Tokens, as_text, unverified_claims
 from ..written import listed, number, tokens_of
 from .cookies import (
     Attributes,
@@ -370,7 +370,8 @@ def _key(secret: str) -> str:
 
 def _subject(tokens: Tokens) -> str | None:
     subject = (unverified_claims(tokens.access_token or "") or {}).get("sub")
-    return str(subject) if isinstance(subject, str | int) and not isinstance(subject, bool) else None
+    named = as_text(subject)
+    return named if isinstance(named, str) else None
 
 
 def _times(value: bytes) -> tuple[float, float]:

@@ -609,6 +609,20 @@ def test_what_is_written_in_another_encoding_beside_the_tokens_loses_none(body):
     assert (found.tokens.access_token, found.tokens.refresh_token) == ("a", "r")
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "content_type", "shape"),
+    [
+        pytest.param(400, b"<html>no</html>", "text/html", "400 text/html", id="a page"),
+        pytest.param(401, b'["invalid_grant"]', "application/json", "401 application/json", id="a list of texts"),
+        pytest.param(400, b"[]", "", "400 no media type", id="an empty list"),
+        pytest.param(200, b"<!DOCTYPE html>", "text/html", "200 text/html", id="a page that says success"),
+    ],
+)
+def test_what_may_be_a_refusal_and_has_no_rule_is_told_by_its_shape(status, body, content_type, shape):
+    said = outcome(OAUTH2, status, body, content_type=content_type)
+    assert (said.rule, said.shape) == ("", shape)
+
+
 @pytest.mark.parametrize("status", [404, 405, 410])
 def test_a_place_that_is_none_asks_for_a_look_at_the_url(status):
     said = outcome(OAUTH2, status, b"<html>", content_type="text/html")

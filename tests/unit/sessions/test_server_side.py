@@ -343,10 +343,10 @@ def test_who_has_no_subject_is_on_no_list(shelf, tokens):
     assert shelf.keys("person") == []
 
 
-@pytest.mark.parametrize("subject", ["42", 42], ids=["as text", "as a number"])
+@pytest.mark.parametrize("subject", ["42", 42, 42.0], ids=["as text", "as a number", "as one with a point"])
 def test_a_subject_that_is_a_number_is_listed_by_its_digits(shelf, subject):
     header = shelf.begin(issued(0, NOW, sub=42))
-    shelf.begin(issued(0, NOW, sub=42))
+    shelf.begin(issued(0, NOW, sub=42.0))
     assert len(shelf.kind.sessions(subject)) == 2
     assert shelf.kind.end_session(subject, shelf.kind.handle_of(header))
     assert shelf.kind.end_sessions(subject) == 1

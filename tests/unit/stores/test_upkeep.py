@@ -119,7 +119,7 @@ def test_a_write_that_is_done_does_not_fail_because_others_write(store, path):
         upkeep = Upkeep(path)
         for _ in range(8 * _STEP):
             upkeep.after_write(connection, NOW)
-    assert time.monotonic() - began < 0.3, "nobody waits for it either"
+    assert time.monotonic() - began < 2, "nobody waits for it either"
     other.rollback()
     other.close()
     assert dead_in(path) == 100
