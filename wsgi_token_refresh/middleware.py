@@ -310,8 +310,9 @@ class TokenRefreshMiddleware:
         answer = wsgi.refuse(
             environ, start_response, decision, navigation=navigation, login_url=login_url, set_cookie=set_cookie
         )
-        finish = partial(self._finish, environ, decided.flight)
-        return wsgi.closing(answer, finish, self._caller.collect) if decided.flight.late else answer
+        if decided.flight.late:
+            return wsgi.closing(answer, partial(self._finish, environ, decided.flight), self._caller.collect)
+        return answer
 
     def _pass_late(
         self, environ: WSGIEnvironment, start_response: StartResponse, session: TokenSession, flight: Flight
